@@ -1,4 +1,8 @@
+import type { BaseLogger } from 'pino';
 import type { Key, RejectReason } from '../jwk/key.ts';
+
+/** The part of a pino logger that sources and the keyring use. */
+export type Log = Pick<BaseLogger, 'debug' | 'info' | 'warn' | 'error'>;
 
 /** The life of a source's keys; which of them are published and count as ready is told by page "refresh" of docs/operations.md. */
 export type SourceState = 'INIT' | 'DOWN' | 'RESTORED' | 'FRESH' | 'STALE' | 'EXPIRED';

@@ -1,0 +1,82 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+
+/** What outlives the process: the accepted keys of one upstream and how old they are. */
+export interface Remembered {
+  /** Public JWKs in the order they are published; admitted again when they are read. */
+  readonly keys: readonly unknown[];
+  /** URL the keys came from. */
+  readonly url: string;
+  readonly etag: string | undefined;
+  readonly lastModified: string | undefined;
+  /** Milliseconds since the epoch of the last success. */
+  readonly fetchedAt: number;
+}
+
+const format = 1;
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/**
+ * One upstream's last-known-good file.
+ *
+ * Written to a temporary name, synced, renamed, and the directory synced: after a crash at any moment the file is the
+ * old one or the new one. It carries a hash of its own content and of the configured URL, so a damaged file, or one that
+ * belongs to another upstream, is recognised.
+ */
+export class LastKnownGood {
+  readonly #directory: string;
+  readonly #file: string;
+  readonly #origin: string;
+
+  /** `origin` is the configured URL or issuer. */
+  constructor(directory: string, source: string, origin: string) {
+    this.#directory = directory;
+    this.#file = path.join(directory, `${source}.json`);
+    this.#origin = digest(origin);
+  }
+
+  /** The remembered keys; undefined when there is no file. Throws with a sentence when the file cannot be used. */
+  async read(): Promise<Remembered | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.#file, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new Error(`${this.#file} cannot be read`, { cause: error });
+    }
+    const [line = '', payload = ''] = text.split('\n');
+    if (line !== digest(payload)) throw new Error(`${this.#file} is damaged`);
+    const content = JSON.parse(payload) as { format: number; origin: string } & Remembered;
+    if (content.format !== format)
+      throw new Error(`${this.#file} has format ${content.format}, this version reads 1`);
+    if (content.origin !== this.#origin) throw new Error(`${this.#file} belongs to another URL`);
+    return content;
+  }
+
+  /** Replaces the file. Rejects when the disk refuses; the old file is then untouched. */
+  async write(remembered: Remembered): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const payload = JSON.stringify({ format, origin: this.#origin, ...remembered });
+    const temporary = `${this.#file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+    try {
+      const handle = await open(temporary, 'wx', 0o600);
+      try {
+        await handle.writeFile(`${digest(payload)}\n${payload}\n`);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, this.#file);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    const directory = await open(this.#directory, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  }
+}

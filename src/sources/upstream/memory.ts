@@ -1,0 +1,99 @@
+import type { Clock } from '../../clock.ts';
+import { admitEntries } from '../../jwk/parse-set.ts';
+import type { Generation } from '../key-cache.ts';
+import { paced } from '../pace.ts';
+import type { Log } from '../source.ts';
+import type { LastKnownGood } from './last-known-good.ts';
+
+/** Keys from before this process, with their age when it began. */
+export interface Restored {
+  readonly generation: Generation;
+  /** Milliseconds. */
+  readonly age: number;
+  /** Milliseconds since the epoch. */
+  readonly fetchedAt: number;
+}
+
+const rewriteEvery = 300_000;
+/** A file from the future is believed for an hour: the clock may be what is wrong. */
+const futureTrust = 3_600_000;
+/** Clocks of two hosts differ a little. */
+const skew = 60_000;
+
+/**
+ * An upstream's memory beyond the process: reads the last-known-good file once, writes it on change and every 5 minutes.
+ *
+ * A disk that refuses costs a warning and never a key.
+ */
+export class Memory {
+  readonly #file: LastKnownGood | undefined;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #source: string;
+  readonly #maxKeys: number;
+  #writing: Promise<void> = Promise.resolve();
+  #writtenAt = -Infinity;
+  #failing = false;
+
+  /** Without a file nothing is remembered. */
+  constructor(
+    file: LastKnownGood | undefined,
+    parts: { readonly clock: Clock; readonly log: Log; readonly source: string; readonly maxKeys: number },
+  ) {
+    this.#file = file;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#source = parts.source;
+    this.#maxKeys = parts.maxKeys;
+  }
+
+  /** Keys younger than `maxAge` milliseconds; undefined, with a warning where it is news, when there are none. */
+  async load(maxAge: number): Promise<Restored | undefined> {
+    if (this.#file === undefined) return undefined;
+    const source = this.#source;
+    try {
+      const found = await this.#file.read();
+      if (found === undefined) return undefined;
+      const elapsed = this.#clock.wall() - found.fetchedAt;
+      const age = elapsed < -skew ? Math.max(0, maxAge - futureTrust) : Math.max(0, elapsed);
+      if (age >= maxAge) {
+        this.#log.warn({ source }, 'last-known-good keys are older than maxStale and are ignored');
+        return undefined;
+      }
+      const parsed = await paced(admitEntries(found.keys, { origin: 'upstream', maxKeys: this.#maxKeys }));
+      if (parsed.keys.length === 0) return undefined;
+      const { url, etag, lastModified, fetchedAt } = found;
+      return { generation: { url, retiring: [], keys: parsed.keys, etag, lastModified }, age, fetchedAt };
+    } catch (error) {
+      this.#log.warn({ source, err: error }, 'last-known-good keys cannot be used and are ignored');
+      return undefined;
+    }
+  }
+
+  /** Writes in the background, one write after another; `fetchedAt` in milliseconds since the epoch. */
+  save(generation: Generation, fetchedAt: number, changed: boolean): void {
+    const file = this.#file;
+    if (file === undefined || (!changed && this.#clock.now() - this.#writtenAt < rewriteEvery)) return;
+    this.#writtenAt = this.#clock.now();
+    const { url, etag, lastModified } = generation;
+    const keys = generation.keys.map((key) => key.jwk);
+    const before = this.#writing;
+    this.#writing = (async () => {
+      await before;
+      try {
+        await file.write({ keys, url, etag, lastModified, fetchedAt });
+        this.#failing = false;
+      } catch (error) {
+        if (!this.#failing)
+          this.#log.warn({ source: this.#source, err: error }, 'last-known-good keys cannot be written');
+        this.#failing = true;
+        this.#writtenAt = -Infinity;
+      }
+    })();
+  }
+
+  /** Resolves when every write asked for so far has ended. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+}

@@ -1,0 +1,270 @@
+import type { Clock } from '../../clock.ts';
+import type { Key, ParsedSet } from '../../jwk/key.ts';
+import type { Generation, KeyCache } from '../key-cache.ts';
+import type { Log, RefreshOutcome, Source, SourceSnapshot, SourceStatus } from '../source.ts';
+import { nextGeneration, type Refusal } from './accept.ts';
+import type { Exchange, Success } from './exchange.ts';
+import { failure } from './failure.ts';
+import { Ledger } from './ledger.ts';
+import type { Memory } from './memory.ts';
+import { backoff, nextRefresh, retryPause } from './schedule.ts';
+import { expiresAfter, stateOf, untilNextState, type StalenessOptions } from './state.ts';
+import { Timer } from './timer.ts';
+
+/** What makes one upstream differ from another. Durations in milliseconds. */
+export interface UpstreamOptions extends StalenessOptions {
+  readonly name: string;
+  readonly type: 'jwks' | 'oidc';
+  readonly required: boolean;
+  /** The configured URL or issuer without query and user info, for people. */
+  readonly origin: string;
+  readonly removalConfirm: number;
+  /** Delay of the first attempt, so that many upstreams do not start at once. */
+  readonly firstDelay: number;
+}
+
+/** What an upstream works with. */
+export interface UpstreamParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cache: KeyCache;
+  readonly exchange: Exchange;
+  readonly memory: Memory;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+type Cause = Parameters<Source['refresh']>[0];
+/** 1, 2, 4, 8 …: a long outage is logged, not shouted. */
+const isPowerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
+
+/**
+ * Mirrors the keys of one HTTP source, through whatever the upstream does.
+ *
+ * A failed attempt changes nothing but the state; an accepted body replaces the generation as a whole. Results are
+ * applied in the order their requests were sent, so a late answer cannot bring back what a newer one removed.
+ */
+export class UpstreamSource implements Source {
+  readonly name: string;
+  readonly #options: UpstreamOptions;
+  readonly #parts: UpstreamParts;
+  readonly #closing = new AbortController();
+  readonly #refreshTimer: Timer;
+  readonly #stateTimer: Timer;
+  readonly #running = new Map<'demand' | 'cycle', Promise<RefreshOutcome>>();
+  readonly #ledger: Ledger;
+  #listener: () => void = () => undefined;
+  #current: SourceSnapshot;
+  #sent = 0;
+  #applied = 0;
+  #notBefore = -Infinity;
+
+  constructor(options: UpstreamOptions, parts: UpstreamParts) {
+    this.name = options.name;
+    this.#options = options;
+    this.#parts = parts;
+    this.#ledger = new Ledger(parts.clock);
+    this.#refreshTimer = new Timer(parts.clock);
+    this.#stateTimer = new Timer(parts.clock);
+    this.#current = { name: options.name, required: options.required, state: 'INIT', keys: [] };
+  }
+
+  get current(): SourceSnapshot {
+    return this.#current;
+  }
+
+  start(listener: () => void): void {
+    this.#listener = listener;
+    void this.#begin();
+  }
+
+  async refresh(cause: Cause): Promise<RefreshOutcome> {
+    const lane = cause === 'demand' ? 'demand' : 'cycle';
+    const running = this.#running.get(lane);
+    if (running !== undefined) return await running;
+    const run = this.#run(cause).finally(() => this.#running.delete(lane));
+    this.#running.set(lane, run);
+    return await run;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#refreshTimer.clear();
+    this.#stateTimer.clear();
+    await Promise.allSettled(this.#running.values());
+    await this.#parts.memory.settled();
+    this.#parts.cache.forget(this.name);
+  }
+
+  status(): SourceStatus {
+    const { name, type, required, origin } = this.#options;
+    return {
+      name,
+      type,
+      required,
+      state: this.#current.state,
+      origin,
+      keys: this.#current.keys.length,
+      retiring: this.#generation?.retiring.length ?? 0,
+      nextAttemptIn: this.#refreshTimer.left,
+      ...this.#ledger.status(),
+    };
+  }
+
+  get #generation(): Generation | undefined {
+    return this.#parts.cache.generation(this.name);
+  }
+
+  async #run(cause: Cause): Promise<RefreshOutcome> {
+    const ledger = this.#ledger;
+    const tries = cause === 'demand' || ledger.failures > 0 ? 1 : 3;
+    let unconditional = cause !== 'schedule';
+    // An upstream that asked to be left alone is not asked on behalf of a client either.
+    const leaveAlone = cause === 'demand' && this.#parts.clock.now() < this.#notBefore;
+    if (leaveAlone && ledger.lastError !== undefined) return { ok: false, error: ledger.lastError };
+    for (let n = 1, repeated = false; ; n += 1) {
+      const sequence = (this.#sent += 1);
+      const result = await this.#attempt(unconditional);
+      if (this.#closing.signal.aborted) {
+        return { ok: false, error: ledger.error(failure('reset', 'the source was removed')) };
+      }
+      ledger.count(result.ok ? (result.parsed === undefined ? 'not_modified' : 'ok') : result.code);
+      if (result.ok) return this.#succeed(sequence, result);
+      if (result.retry === 'cycle' && n < tries) {
+        await this.#pause(retryPause(this.#parts.random()));
+      } else if (result.retry === 'once' && !repeated) {
+        repeated = true;
+        unconditional = true;
+      } else {
+        return this.#fail(sequence, result);
+      }
+    }
+  }
+
+  async #attempt(wanted: boolean): Promise<Success | Refusal> {
+    const held = this.#generation;
+    const unconditional = wanted || (held?.retiring.length ?? 0) > 0 || this.#current.state === 'EXPIRED';
+    return await this.#parts.exchange.attempt({
+      held,
+      unconditional,
+      failed: this.#ledger.failures,
+      signal: this.#closing.signal,
+    });
+  }
+
+  #succeed(sequence: number, success: Success): RefreshOutcome {
+    if (sequence < this.#applied) return { ok: true, changed: false };
+    this.#applied = sequence;
+    this.#notBefore = -Infinity;
+    const { clock, cache, log, random } = this.#parts;
+    const { removalConfirm } = this.#options;
+    const before = this.#generation;
+    if (this.#ledger.failures > 0)
+      log.info({ source: this.name, failures: this.#ledger.failures }, 'upstream is back');
+    const fetchedAt = this.#ledger.succeeded(success.answer);
+    if (success.parsed !== undefined) {
+      // Attempts are unconditional and uncached whenever a key is retiring, so each of them may confirm.
+      const confirming = (before?.retiring.length ?? 0) > 0;
+      const generation = nextGeneration(before, success.parsed.keys, success, {
+        clock,
+        removalConfirm,
+        confirming,
+      });
+      cache.accept(this.name, generation);
+      this.#report(success.parsed, before?.keys ?? [], generation.keys);
+    }
+    const generation = this.#generation;
+    const changed = before?.keys !== generation?.keys;
+    if (generation !== undefined) this.#parts.memory.save(generation, fetchedAt, changed);
+    this.#publish();
+    const delay = nextRefresh(this.#ledger.freshFor, this.#options, random());
+    const retiring = (generation?.retiring.length ?? 0) > 0;
+    this.#plan(retiring ? Math.min(delay, Math.max(1000, removalConfirm)) : delay);
+    return { ok: true, changed };
+  }
+
+  #fail(sequence: number, refusal: Refusal): RefreshOutcome {
+    const { clock, log, random } = this.#parts;
+    const error = this.#ledger.error(refusal);
+    if (sequence < this.#applied) return { ok: false, error };
+    this.#ledger.failed(error);
+    const keys = this.#generation?.keys ?? [];
+    if (refusal.parsed !== undefined) this.#report(refusal.parsed, keys, keys);
+    const { failures } = this.#ledger;
+    if (isPowerOfTwo(failures)) {
+      const what = { source: this.name, code: error.code, failures, keys: keys.length };
+      log.warn(what, `upstream failed: ${error.detail}`);
+    }
+    this.#publish();
+    if (refusal.retryAfter !== undefined) this.#notBefore = clock.now() + refusal.retryAfter;
+    const delay = backoff(failures, this.#current.keys.length > 0, random());
+    this.#plan(Math.max(delay, refusal.retryAfter ?? 0));
+    return { ok: false, error };
+  }
+
+  /** Replaces `current` when something a client can see has changed, and sets the alarm for the next change by age. */
+  #publish(): void {
+    const facts = this.#ledger.facts(this.#generation !== undefined);
+    const state = stateOf(facts, this.#options);
+    const shown = state === 'RESTORED' || state === 'FRESH' || state === 'STALE';
+    const keys = shown ? (this.#generation?.keys ?? []) : [];
+    const until = untilNextState(facts, this.#options);
+    if (until === undefined) this.#stateTimer.clear();
+    else this.#stateTimer.set(until, () => this.#publish());
+    const before = this.#current;
+    if (before.state === state && (before.keys === keys || before.keys.length + keys.length === 0)) return;
+    if (before.state !== state) {
+      this.#parts.log.info(
+        { source: this.name, from: before.state, to: state, keys: keys.length },
+        'source state',
+      );
+    }
+    this.#current = { ...before, state, keys };
+    this.#listener();
+  }
+
+  async #begin(): Promise<void> {
+    await this.#restore();
+    this.#plan(this.#options.firstDelay);
+  }
+
+  async #restore(): Promise<void> {
+    const { memory, cache } = this.#parts;
+    const restored = await memory.load(expiresAfter(this.#ledger.facts(false), this.#options));
+    if (restored === undefined || this.#generation !== undefined || this.#closing.signal.aborted) return;
+    cache.accept(this.name, restored.generation);
+    this.#ledger.restored(restored.age, restored.fetchedAt);
+    this.#publish();
+  }
+
+  #report(parsed: ParsedSet, before: readonly Key[], after: readonly Key[]): void {
+    const { log } = this.#parts;
+    const source = this.name;
+    if (this.#ledger.read(parsed)) {
+      for (const { reason, detail, kid } of parsed.rejected.slice(0, 10)) {
+        log[reason === 'private_material' ? 'error' : 'warn'](
+          { source, reason, kid },
+          `key not admitted: ${detail}`,
+        );
+      }
+    }
+    if (before === after) return;
+    const had = new Set(before.map((key) => key.json));
+    const has = new Set(after.map((key) => key.json));
+    const added = after.filter((key) => !had.has(key.json)).length;
+    const removed = before.filter((key) => !has.has(key.json)).length;
+    log.info({ source, keys: after.length, added, removed }, 'keys changed');
+  }
+
+  #plan(delay: number): void {
+    if (!this.#closing.signal.aborted) this.#refreshTimer.set(delay, () => void this.refresh('schedule'));
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const { signal } = this.#closing;
+      const cancel = this.#parts.clock.after(ms, resolve);
+      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
+    });
+  }
+}
