@@ -61,7 +61,7 @@ export interface Key {
 
 /** Something odd about a key that was admitted all the same. */
 export interface KeyWarning {
-  readonly code: 'private_material' | 'bad_kid' | 'certificate_mismatch' | 'certificate_expired';
+  readonly code: 'private_material' | 'bad_kid' | 'certificate_mismatch';
   /** A sentence for people; holds no key material. */
   readonly detail: string;
   /** Names the key where it can be named: its `kid`, cut to 64 characters. */
@@ -87,8 +87,13 @@ export type Admission =
 
 /** What admission makes of a whole set: one bad key never costs the others. */
 export interface ParsedSet {
+  /** In the order of the set; a key that is listed again under the same `kid` is there once. */
   readonly keys: readonly Key[];
+  /** The first 100; `rejectedCounts` has them all. */
   readonly rejected: readonly Rejection[];
+  /** How many entries were rejected, by reason; a reason that did not occur is absent. */
+  readonly rejectedCounts: Readonly<Partial<Record<RejectReason, number>>>;
+  /** The first 100. */
   readonly warnings: readonly KeyWarning[];
 }
 
