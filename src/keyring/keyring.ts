@@ -1,5 +1,9 @@
+import type { Clock } from '../clock.ts';
+import type { KeyCache } from '../sources/key-cache.ts';
+import type { Log, RefreshOutcome, Source, SourceStatus } from '../sources/source.ts';
+import { buildSnapshot, emptySnapshot, type SetSpec } from './build.ts';
+import { Demand } from './demand.ts';
 import type { PublishedKey, SetSnapshot, Snapshot } from './snapshot.ts';
-import type { SourceStatus, RefreshOutcome } from '../sources/source.ts';
 
 /** A key asked for by a name that the set does not know. */
 export type KeyName = { readonly by: 'kid' | 'digest'; readonly value: string };
@@ -21,4 +25,114 @@ export interface KeyringView {
   demand(set: SetSnapshot, name: KeyName): Promise<readonly PublishedKey[]>;
   /** Demand refreshes so far, by result. */
   readonly demandResults: Readonly<Record<DemandResult, number>>;
+}
+
+/** What a keyring publishes, and from where. */
+export interface KeyringContent {
+  readonly sources: readonly Source[];
+  readonly sets: readonly SetSpec[];
+}
+
+/**
+ * Keeps the current snapshot in step with the sources.
+ *
+ * Changes that arrive while a snapshot is being built are taken together into the next one. Every source change, and a
+ * reload of the configuration, ends in the same single assignment.
+ */
+export class Keyring implements KeyringView {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #demand: Demand;
+  #sources = new Map<string, Source>();
+  #sets: readonly SetSpec[] = [];
+  #current: Snapshot = emptySnapshot;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(parts: { readonly clock: Clock; readonly log: Log; readonly cache: KeyCache }) {
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#demand = new Demand({
+      clock: parts.clock,
+      cache: parts.cache,
+      sources: () => this.#sources,
+      set: (name) => this.#current.sets.get(name),
+      settled: async () => await this.settled(),
+    });
+  }
+
+  get current(): Snapshot {
+    return this.#current;
+  }
+
+  get demandResults(): Readonly<Record<DemandResult, number>> {
+    return this.#demand.results;
+  }
+
+  /** Publishes other content: sources that are gone are closed with their keys, new ones are started. */
+  async replace({ sources, sets }: KeyringContent): Promise<void> {
+    const kept = new Set(sources);
+    const removed = [...this.#sources.values()].filter((source) => !kept.has(source));
+    const added = sources.filter((source) => this.#sources.get(source.name) !== source);
+    this.#sources = new Map(sources.map((source) => [source.name, source]));
+    this.#sets = sets;
+    // Closed first: a new source may have the name, and so the place in the cache, of an old one.
+    await Promise.all(removed.map(async (source) => await source.close()));
+    for (const source of added) source.start(() => void this.settled());
+    await this.settled();
+  }
+
+  sourceStatuses(): readonly SourceStatus[] {
+    return [...this.#sources.values()].map((source) => source.status());
+  }
+
+  refresh(source: string): Promise<RefreshOutcome> | undefined {
+    return this.#sources.get(source)?.refresh('admin');
+  }
+
+  async demand(set: SetSnapshot, name: KeyName): Promise<readonly PublishedKey[]> {
+    return await this.#demand.find(set, name);
+  }
+
+  /** Resolves when everything the sources hold at this moment is in `current`. */
+  async settled(): Promise<void> {
+    // The build under way may have looked at the sources already, so one that starts after it is waited for.
+    this.#next ??= this.#buildAfter(this.#running);
+    await this.#next;
+  }
+
+  /** Ends all sources. What was published stays in `current`. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#sources.values()].map(async (source) => await source.close()));
+  }
+
+  async #buildAfter(running: Promise<void> | undefined): Promise<void> {
+    await running;
+    this.#running = this.#next;
+    this.#next = undefined;
+    try {
+      const previous = this.#current;
+      const sources = new Map([...this.#sources].map(([name, source]) => [name, source.current]));
+      this.#current = await buildSnapshot({ sets: this.#sets, sources, previous, wall: this.#clock.wall() });
+      this.#announce(previous, this.#current);
+    } catch (error) {
+      // The snapshot that is current stays current.
+      this.#log.error({ err: error }, 'the snapshot could not be built');
+    }
+  }
+
+  #announce(before: Snapshot, after: Snapshot): void {
+    for (const [name, set] of after.sets) {
+      const old = before.sets.get(name);
+      if (old === set) continue;
+      const etag = set.document?.identity.etag;
+      const what = { set: name, keys: set.keys.length, withheld: set.withheld.length, etag };
+      if (set.refusal !== undefined && set.refusal !== old?.refusal)
+        this.#log.error(what, `set refused: ${set.refusal}`);
+      else if (etag !== old?.document?.identity.etag) this.#log.info(what, 'set published');
+    }
+    if (before.readiness.ready !== after.readiness.ready) {
+      this.#log.info({ reasons: after.readiness.reasons }, after.readiness.ready ? 'ready' : 'not ready');
+    }
+  }
 }

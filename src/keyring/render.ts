@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import zlib from 'node:zlib';
+import { kidDigest } from '../jwk/kid-digest.ts';
+import type { Chosen } from './merge.ts';
+import type { PublishedKey, Rendition, SetDocument } from './snapshot.ts';
+
+/** The answers of a set as bytes. */
+export interface Rendered {
+  readonly identity: Rendition;
+  readonly keys: readonly PublishedKey[];
+  readonly byName: ReadonlyMap<string, readonly PublishedKey[]>;
+  readonly byDigest: ReadonlyMap<string, readonly PublishedKey[]>;
+}
+
+/** A strong validator of exactly these bytes: the same on every replica and after every restart. */
+const etagOf = (body: Uint8Array): string =>
+  `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
+
+const rendition = (body: Buffer): Rendition => ({ body, etag: etagOf(body) });
+
+const add = (map: Map<string, PublishedKey[]>, name: string, key: PublishedKey): void => {
+  const entry = map.get(name);
+  if (entry === undefined) map.set(name, [key]);
+  // A second name for the same material is no ambiguity.
+  else if (entry.every((other) => other.key.thumbprint !== key.key.thumbprint)) entry.push(key);
+};
+
+const opening = '{"keys":[';
+
+/** Writes a JWK Set and its keys, one by one; yields after each key. */
+export function* renderSet(chosen: readonly Chosen[]): Generator<void, Rendered, void> {
+  const body = Buffer.from(`${opening}${chosen.map(({ json }) => json).join(',')}]}`);
+  yield;
+  const keys: PublishedKey[] = [];
+  const byName = new Map<string, PublishedKey[]>();
+  const byDigest = new Map<string, PublishedKey[]>();
+  const name = (text: string, published: PublishedKey): void => {
+    add(byName, text, published);
+    add(byDigest, kidDigest(text), published);
+  };
+  let offset = opening.length;
+  for (const { key, source, json } of chosen) {
+    const end = offset + Buffer.byteLength(json);
+    const published: PublishedKey = {
+      key,
+      source,
+      // A view of the set's own bytes: a set of thousands of keys is held once.
+      jwk: rendition(body.subarray(offset, end)),
+      pem: key.pem === undefined ? undefined : rendition(Buffer.from(key.pem)),
+    };
+    offset = end + 1;
+    keys.push(published);
+    if (key.jwk.kid !== undefined) name(key.jwk.kid, published);
+    yield;
+  }
+  // A thumbprint names its key too, unless some key has that text as its `kid`.
+  const kids = new Set(byName.keys());
+  for (const published of keys) {
+    const { thumbprint, jwk } = published.key;
+    if (!kids.has(thumbprint)) {
+      if (jwk.kid === undefined) name(thumbprint, published);
+      else add(byName, thumbprint, published);
+    }
+    yield;
+  }
+  return { identity: rendition(body), keys, byName, byDigest };
+}
+
+const gzip = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gzip);
+const brotli = promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress);
+/** Above this size the best compression costs seconds and gains little. */
+const large = 256 * 1024;
+
+/** Adds the compressed copies of a set, made off the event loop; a copy that is not smaller is left out. */
+export const withCopies = async (identity: Rendition): Promise<SetDocument> => {
+  const big = identity.body.length > large;
+  const params = {
+    [zlib.constants.BROTLI_PARAM_QUALITY]: big ? 5 : 11,
+    [zlib.constants.BROTLI_PARAM_SIZE_HINT]: identity.body.length,
+  };
+  const copies = await Promise.all([
+    gzip(identity.body, { level: big ? 6 : 9 }),
+    brotli(identity.body, { params }),
+  ]);
+  const [gz, br] = copies.map((body, index) => {
+    if (body.length >= identity.body.length) return undefined;
+    return { body, etag: `${identity.etag.slice(0, -1)}-${index === 0 ? 'gz' : 'br'}"` };
+  });
+  return { identity, gzip: gz, br };
+};

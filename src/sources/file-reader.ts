@@ -1,0 +1,189 @@
+import type { BigIntStats } from 'node:fs';
+import { open, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Key, ParsedSet, RejectReason } from '../jwk/key.ts';
+import { parseKeyFile } from '../jwk/parse-file.ts';
+import { paced } from './pace.ts';
+
+/** What one look at the key files found. */
+export interface FileReport {
+  /** In the order of the file names; a key that several files hold is there once. */
+  readonly keys: readonly Key[];
+  readonly rejectedCounts: Readonly<Partial<Record<RejectReason, number>>>;
+  /** Sentences for the operator, most serious first. */
+  readonly notes: readonly string[];
+  /** Set when keys are served that the last look could not confirm, or nothing could be read at all. */
+  readonly error: { readonly code: string; readonly detail: string } | undefined;
+}
+
+interface Trouble {
+  readonly code: string;
+  readonly detail: string;
+  /** Of the content that was turned away. */
+  readonly rejectedCounts?: FileReport['rejectedCounts'];
+}
+
+/** What is known of one file. */
+interface Known {
+  /** Identity, size and times when it was read; equal means unread since. */
+  readonly stamp: string;
+  /** Wall milliseconds of that reading. */
+  readonly readAt: number;
+  /** The last reading that gave keys. */
+  readonly good: ParsedSet | undefined;
+  /** Why the last reading gave none. */
+  readonly trouble: Trouble | undefined;
+  readonly missed: number;
+}
+
+const maxFileBytes = 16 * 1024 * 1024;
+const maxKeys = 20_000;
+/** A file that changed this shortly before it was read may have changed again within the same tick of its clock. */
+const settleMs = 3000;
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'error';
+const stampOf = (s: BigIntStats): string => [s.dev, s.ino, s.size, s.mtimeNs, s.ctimeNs].join(' ');
+const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/**
+ * Reads a file or directory of keys again and again and remembers the last good content of each file.
+ *
+ * Contents decide, not events: symbolic links are followed on every look, so a Kubernetes volume that swaps its links is
+ * noticed. A file whose identity, size and times are unchanged is not read again.
+ */
+export class FileReader {
+  readonly #path: string;
+  readonly #rsaAlg: string | undefined;
+  readonly #known = new Map<string, Known>();
+
+  constructor(location: string, rsaAlg: string | undefined) {
+    this.#path = location;
+    this.#rsaAlg = rsaAlg;
+  }
+
+  /** Looks at every file once; `wall` is the time of the look in milliseconds since the epoch. Never rejects. */
+  async read(wall: number): Promise<FileReport> {
+    const listed = await this.#list();
+    for (const file of listed.files) await this.#look(file, wall);
+    if (listed.complete) this.#miss(new Set(listed.files));
+    return this.#report(listed.error);
+  }
+
+  /** The files there are now; `complete` when files that are not among them are really gone. */
+  async #list(): Promise<{ files: string[]; complete: boolean; error: FileReport['error'] }> {
+    try {
+      if (!(await stat(this.#path)).isDirectory())
+        return { files: [this.#path], complete: true, error: undefined };
+      const names = await readdir(this.#path);
+      const visible = names.filter((name) => !name.startsWith('.')).sort(byName);
+      return { files: visible.map((name) => path.join(this.#path, name)), complete: true, error: undefined };
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'ENOENT' || code === 'ENOTDIR') {
+        return {
+          files: [],
+          complete: true,
+          error: { code: 'not_found', detail: `${this.#path} does not exist` },
+        };
+      }
+      return {
+        files: [],
+        complete: false,
+        error: { code: 'unreadable', detail: `${this.#path} cannot be read (${code})` },
+      };
+    }
+  }
+
+  async #look(file: string, wall: number): Promise<void> {
+    const before = this.#known.get(file);
+    const keep = (at: string, trouble: Trouble): void => {
+      this.#known.set(file, { stamp: at, readAt: wall, good: before?.good, trouble, missed: 0 });
+    };
+    let stamp = '';
+    try {
+      const stats = await stat(file, { bigint: true });
+      stamp = stampOf(stats);
+      const settled = before !== undefined && Number(stats.ctimeNs / 1_000_000n) < before.readAt - settleMs;
+      if (before?.stamp === stamp && settled && before.trouble?.code !== 'unreadable') {
+        this.#known.set(file, { ...before, missed: 0 });
+        return;
+      }
+      if (stats.isDirectory()) return;
+      if (!stats.isFile())
+        return keep(stamp, { code: 'not_a_file', detail: `${file} is not a regular file` });
+      if (stats.size > BigInt(maxFileBytes)) {
+        const detail = `${file} is larger than ${maxFileBytes / 1024 / 1024} MiB`;
+        return keep(stamp, { code: 'too_large', detail });
+      }
+      const bytes = await readBounded(file);
+      if (bytes === undefined)
+        return keep(stamp, { code: 'too_large', detail: `${file} grew while it was read` });
+      const options = { name: file, rsaAlg: this.#rsaAlg, maxKeys };
+      const parsed = await paced(parseKeyFile(bytes, options));
+      if (parsed.keys.length > 0) {
+        this.#known.set(file, { stamp, readAt: wall, good: parsed, trouble: undefined, missed: 0 });
+        return;
+      }
+      const [why] = parsed.rejected;
+      const reason = bytes.length === 0 ? 'the file is empty' : (why?.detail ?? 'it holds no keys');
+      const { rejectedCounts } = parsed;
+      return keep(stamp, { code: why?.reason ?? 'empty_set', detail: `${file}: ${reason}`, rejectedCounts });
+    } catch (error) {
+      const code = codeOf(error);
+      // Gone between listing and reading: counted as missing by the next look.
+      if (code !== 'ENOENT') keep(stamp, { code: 'unreadable', detail: `${file} cannot be read (${code})` });
+    }
+  }
+
+  /** Counts the files that are missing; the second time their keys go. */
+  #miss(present: ReadonlySet<string>): void {
+    for (const [file, known] of this.#known) {
+      if (present.has(file)) continue;
+      if (known.missed >= 1) this.#known.delete(file);
+      else this.#known.set(file, { ...known, missed: known.missed + 1 });
+    }
+  }
+
+  #report(listing: FileReport['error']): FileReport {
+    const keys = new Map<string, Key>();
+    const counts: Partial<Record<RejectReason, number>> = {};
+    const notes: string[] = [];
+    let error = listing;
+    for (const file of [...this.#known.keys()].sort(byName)) {
+      const { good, trouble } = this.#known.get(file) ?? {};
+      if (trouble !== undefined) {
+        const kept = good === undefined ? '' : `; its last ${good.keys.length} good keys stay`;
+        notes.unshift(`${trouble.detail}${kept}`);
+        if (good !== undefined) error ??= trouble;
+      }
+      for (const key of good?.keys ?? []) {
+        const name = `${key.thumbprint} ${key.jwk.kid ?? ''}`;
+        if (!keys.has(name)) keys.set(name, key);
+      }
+      for (const { code, detail } of good?.warnings ?? []) notes.push(`${file}: ${code}: ${detail}`);
+      for (const { reason, detail } of good?.rejected ?? []) notes.push(`${file}: ${reason}: ${detail}`);
+      const turnedAway = trouble === undefined ? good?.rejectedCounts : trouble.rejectedCounts;
+      for (const [reason, count] of Object.entries(turnedAway ?? {})) {
+        counts[reason as RejectReason] = (counts[reason as RejectReason] ?? 0) + count;
+      }
+    }
+    return { keys: [...keys.values()], rejectedCounts: counts, notes, error };
+  }
+}
+
+/** The content of a file; undefined when it turns out larger than its size said. */
+const readBounded = async (file: string): Promise<Buffer | undefined> => {
+  const handle = await open(file, 'r');
+  try {
+    const buffer = Buffer.alloc((await handle.stat()).size + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
+      if (bytesRead === 0) return buffer.subarray(0, length);
+      length += bytesRead;
+      if (length === buffer.length) return undefined;
+    }
+  } finally {
+    await handle.close();
+  }
+};

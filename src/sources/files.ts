@@ -1,0 +1,160 @@
+import type { Clock } from '../clock.ts';
+import type { Key } from '../jwk/key.ts';
+import { FileReader, type FileReport } from './file-reader.ts';
+import type {
+  Log,
+  RefreshOutcome,
+  Source,
+  SourceError,
+  SourceSnapshot,
+  SourceState,
+  SourceStatus,
+} from './source.ts';
+import { Timer } from './upstream/timer.ts';
+
+/** Where key files are and how often they are looked at. */
+export interface FilesOptions {
+  readonly name: string;
+  /** A file, or a directory whose regular files are read in the order of their names. */
+  readonly path: string;
+  /** Milliseconds between two looks. */
+  readonly poll: number;
+  /** `alg` for RSA keys that name none. */
+  readonly rsaAlg: string | undefined;
+}
+
+const maxNotes = 20;
+
+/**
+ * Publishes the keys of a file or a directory and follows every change of them.
+ *
+ * Files are the operator's own act: what is removed from a file is gone at once. Only what looks like an accident is
+ * not believed: a file that cannot be read keeps its last good keys, and a file must be missing twice.
+ */
+export class FilesSource implements Source {
+  readonly name: string;
+  readonly #options: FilesOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #reader: FileReader;
+  readonly #timer: Timer;
+  #listener: () => void = () => undefined;
+  #current: SourceSnapshot;
+  #running: Promise<RefreshOutcome> | undefined;
+  #closed = false;
+  #polls: Record<string, number> = {};
+  #failures = 0;
+  #lastError: SourceError | undefined;
+  #succeededAt: number | undefined;
+  #succeededWall: number | undefined;
+  #report: FileReport | undefined;
+
+  constructor(options: FilesOptions, parts: { readonly clock: Clock; readonly log: Log }) {
+    this.name = options.name;
+    this.#options = options;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#reader = new FileReader(options.path, options.rsaAlg);
+    this.#timer = new Timer(parts.clock);
+    this.#current = { name: options.name, required: true, state: 'INIT', keys: [] };
+  }
+
+  get current(): SourceSnapshot {
+    return this.#current;
+  }
+
+  start(listener: () => void): void {
+    this.#listener = listener;
+    void this.refresh();
+  }
+
+  async refresh(): Promise<RefreshOutcome> {
+    this.#running ??= this.#poll().finally(() => {
+      this.#running = undefined;
+      if (!this.#closed) this.#timer.set(this.#options.poll, () => void this.refresh());
+    });
+    return await this.#running;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer.clear();
+    await this.#running;
+  }
+
+  status(): SourceStatus {
+    return {
+      name: this.name,
+      type: 'files',
+      required: true,
+      state: this.#current.state,
+      origin: this.#options.path,
+      keys: this.#current.keys.length,
+      rejected: this.#report?.rejectedCounts ?? {},
+      retiring: 0,
+      lastSuccess: this.#succeededWall,
+      age: this.#succeededAt === undefined ? undefined : this.#clock.now() - this.#succeededAt,
+      lastError: this.#lastError,
+      consecutiveFailures: this.#failures,
+      nextAttemptIn: this.#timer.left,
+      attempts: { ...this.#polls },
+      notes: this.#report?.notes.slice(0, maxNotes) ?? [],
+    };
+  }
+
+  async #poll(): Promise<RefreshOutcome> {
+    const report = await this.#reader.read(this.#clock.wall());
+    if (this.#closed) return this.#outcome('closed', 'the source was removed');
+    this.#tell(report);
+    this.#report = report;
+    const empty = report.keys.length === 0;
+    const failed =
+      report.error ??
+      (empty ? { code: 'no_usable_keys', detail: `no usable key in ${this.#options.path}` } : undefined);
+    const outcome =
+      failed === undefined ? this.#succeed(report.keys) : this.#outcome(failed.code, failed.detail);
+    this.#polls[outcome.ok ? 'ok' : outcome.error.code] =
+      (this.#polls[outcome.ok ? 'ok' : outcome.error.code] ?? 0) + 1;
+    if (!outcome.ok) {
+      this.#failures += 1;
+      this.#lastError = outcome.error;
+    }
+    return this.#publish(report.keys, empty ? 'DOWN' : outcome.ok ? 'FRESH' : 'STALE') && outcome.ok
+      ? { ok: true, changed: true }
+      : outcome;
+  }
+
+  #succeed(keys: readonly Key[]): RefreshOutcome {
+    this.#failures = 0;
+    this.#succeededAt = this.#clock.now();
+    this.#succeededWall = this.#clock.wall();
+    return { ok: true, changed: keys !== this.#current.keys };
+  }
+
+  #outcome(code: string, detail: string): RefreshOutcome {
+    return { ok: false, error: { code, detail, at: this.#clock.wall() } };
+  }
+
+  /** Replaces `current` when keys or state changed; tells whether it did. */
+  #publish(keys: readonly Key[], state: SourceState): boolean {
+    const before = this.#current;
+    const same =
+      before.keys.length === keys.length && before.keys.every((key, i) => key.json === keys[i]?.json);
+    if (same && before.state === state) return false;
+    if (!same)
+      this.#log.info({ source: this.name, keys: keys.length, before: before.keys.length }, 'keys changed');
+    if (before.state !== state)
+      this.#log.info({ source: this.name, from: before.state, to: state }, 'source state');
+    this.#current = { ...before, state, keys: same ? before.keys : keys };
+    this.#listener();
+    return true;
+  }
+
+  /** Logs what is odd about the files, once per oddity. */
+  #tell(report: FileReport): void {
+    const before = new Set(this.#report?.notes);
+    for (const note of report.notes.filter((text) => !before.has(text)).slice(0, maxNotes)) {
+      this.#log.warn({ source: this.name }, note);
+    }
+  }
+}
