@@ -1,0 +1,116 @@
+/** The configuration, complete: every default filled in, durations in milliseconds, sizes in bytes, paths absolute. */
+export interface Config {
+  readonly server: ServerConfig;
+  readonly ops: OpsConfig;
+  readonly cors: { readonly origins: '*' | readonly string[] };
+  readonly log: { readonly level: LogLevel; readonly pretty: boolean | 'auto' };
+  /** `dir` is null when persistence is off. */
+  readonly state: { readonly dir: string | null };
+  readonly shutdown: { readonly delay: number; readonly grace: number };
+  /** In the order of the file; names are unique. Never empty. */
+  readonly sources: readonly SourceConfig[];
+  /** In the order of the file; names are unique. Never empty. */
+  readonly sets: readonly SetConfig[];
+}
+
+/** The levels pino knows, and `silent`. */
+export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+
+/** The public listener. */
+export interface ServerConfig {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Without a slash at the end. */
+  readonly publicUrl: string | null;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** True, false, or the addresses and CIDRs of the proxies. */
+  readonly trustProxy: boolean | readonly string[];
+  readonly requestTimeout: number;
+  readonly bodyLimit: number;
+  readonly landingPage: boolean;
+}
+
+/** The second listener. */
+export interface OpsConfig {
+  readonly enabled: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly token: string | null;
+  /** Whether `host` is loopback: only there writes need no token. */
+  readonly loopback: boolean;
+}
+
+/** One source; `type` tells which. */
+export type SourceConfig = FilesConfig | UpstreamConfig;
+
+/** A source of type `files`. */
+export interface FilesConfig {
+  readonly type: 'files';
+  readonly name: string;
+  readonly path: string;
+  readonly poll: number;
+  /** `alg` of RSA PEMs, which name none. */
+  readonly alg: string | null;
+  readonly generateIfEmpty: { readonly alg: string; readonly dir: string } | null;
+}
+
+/** A source that is fetched. */
+export type UpstreamConfig = JwksConfig | OidcConfig;
+
+/** A source of type `jwks`: the JWK Set is at `url`. */
+export interface JwksConfig extends UpstreamOptions {
+  readonly type: 'jwks';
+  readonly url: string;
+}
+
+/** A source of type `oidc`: the JWK Set is found by discovery. */
+export interface OidcConfig extends UpstreamOptions {
+  readonly type: 'oidc';
+  /** As written: discovery compares it character by character (OpenID Connect Discovery §4.3). */
+  readonly issuer: string;
+  /** Overrides what discovery says. */
+  readonly jwksUri: string | null;
+}
+
+/** What every upstream takes, as docs/configuration.md explains it. */
+export interface UpstreamOptions {
+  readonly name: string;
+  readonly required: boolean;
+  readonly refreshInterval: number;
+  readonly refreshMin: number;
+  readonly refreshMax: number;
+  /** A share: `10%` is 0.1. */
+  readonly jitter: number;
+  readonly maxStale: number;
+  readonly staleIfError: 'always' | 'rfc9111' | 'never';
+  readonly removalConfirm: number;
+  readonly connectTimeout: number;
+  readonly totalTimeout: number;
+  readonly maxBody: number;
+  readonly maxKeys: number;
+  readonly caFile: string | null;
+  /** Null: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say. */
+  readonly proxy: string | null;
+  readonly bearerTokenFile: string | null;
+  /** Extra request headers, lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly allowInsecureHttp: boolean;
+  /** Host names, with a port where it is not the scheme's. Lower case. */
+  readonly allowRedirectHosts: readonly string[];
+  readonly blockPrivateAddresses: boolean;
+}
+
+/** One published set. */
+export interface SetConfig {
+  readonly name: string;
+  /** Names of sources; the order is the priority. Never empty. */
+  readonly sources: readonly string[];
+  readonly profile: 'generic' | 'jitsi' | 'opencast' | 'full';
+  /** Milliseconds, a whole number of seconds. */
+  readonly maxAge: number;
+  /** Paths of the JWK Set besides `/sets/{name}/jwks.json`, which every set has. May be empty. */
+  readonly paths: readonly string[];
+  /** Paths under which `{kid digest}.pem` is served, `/` or without a slash at the end. May be empty. */
+  readonly pemPaths: readonly string[];
+}
