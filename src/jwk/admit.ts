@@ -8,6 +8,12 @@ import { thumbprint } from './thumbprint.ts';
 /** Private and symmetric members (RFC 7518 §6.2.2, §6.3.2, §6.4.1, RFC 8037 §2, RFC 9964): never copied, never published. */
 export const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const;
 
+/** What is said of a private key whose public half was used. */
+export const privateHalfWarning = {
+  code: 'private_material',
+  detail: 'holds a private key; only its public half is used',
+} as const satisfies KeyWarning;
+
 /** All that is ever read of an entry. */
 const publicMembers = [
   ...(['kty', 'kid', 'use', 'alg', 'key_ops', 'n', 'e', 'crv', 'x', 'y', 'pub'] as const),
@@ -52,11 +58,7 @@ function admit(entry: unknown, options: AdmitOptions): Admission {
   const named = kid.kid === undefined ? {} : { kid: excerpt(kid.kid) ?? '' };
   if (kid.warning) warnings.push(kid.warning);
   if (isPrivate) {
-    warnings.push({
-      code: 'private_material',
-      detail: 'holds a private key; only its public half is used',
-      ...named,
-    });
+    warnings.push({ ...privateHalfWarning, ...named });
     if (metadata.key_ops) metadata.key_ops = publicOperations(metadata.key_ops);
   }
   if (certificates.problem !== undefined) {

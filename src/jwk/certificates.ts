@@ -9,7 +9,8 @@ export interface Certificates {
 }
 
 const longestCertificate = 24_576;
-const longestChain = 10;
+/** Certificates a key may carry. */
+export const longestChain = 10;
 
 /**
  * Reads `x5c`, `x5t` and `x5t#S256`, keeping only what is true of the key.

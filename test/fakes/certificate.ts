@@ -1,0 +1,54 @@
+import { sign, type KeyObject } from 'node:crypto';
+
+const tlv = (tag: number, ...parts: readonly Buffer[]): Buffer => {
+  const body = Buffer.concat(parts);
+  const head = body.length < 0x80 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...head]), body]);
+};
+
+const signatureAlgorithms: Readonly<Record<string, string>> = {
+  rsa: '300d06092a864886f70d01010b0500',
+  ec: '300a06082a8648ce3d040302',
+  ed25519: '300506032b6570',
+};
+
+const nameOf = (commonName: string): Buffer =>
+  tlv(0x30, tlv(0x31, tlv(0x30, Buffer.from('0603550403', 'hex'), tlv(0x0c, Buffer.from(commonName)))));
+
+/** What a certificate of a test says. */
+export interface CertificateSpec {
+  readonly subject: string;
+  readonly publicKey: KeyObject;
+  readonly issuer?: string;
+  readonly signer: KeyObject;
+  /** Two times of the form `YYMMDDhhmmssZ`. */
+  readonly validity?: readonly [string, string];
+}
+
+/** Makes a minimal X.509 certificate in DER, because Node can read them but not make them. */
+export const makeCertificate = (spec: CertificateSpec): Buffer => {
+  const {
+    subject,
+    publicKey,
+    issuer = subject,
+    signer,
+    validity = ['240101000000Z', '490101000000Z'],
+  } = spec;
+  const type = signer.asymmetricKeyType ?? '';
+  const algorithm = Buffer.from(signatureAlgorithms[type] ?? '', 'hex');
+  const body = tlv(
+    0x30,
+    tlv(0x02, Buffer.from([1])),
+    algorithm,
+    nameOf(issuer),
+    tlv(0x30, ...validity.map((time) => tlv(0x17, Buffer.from(time)))),
+    nameOf(subject),
+    publicKey.export({ type: 'spki', format: 'der' }),
+  );
+  const signature = sign(type === 'ed25519' ? null : 'sha256', body, signer);
+  return tlv(0x30, body, algorithm, tlv(0x03, Buffer.from([0]), signature));
+};
+
+/** The same as PEM. */
+export const certificatePem = (der: Buffer): string =>
+  `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replaceAll(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
