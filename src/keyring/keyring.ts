@@ -69,7 +69,11 @@ export class Keyring implements KeyringView {
     return this.#demand.results;
   }
 
-  /** Publishes other content: sources that are gone are closed with their keys, new ones are started. */
+  /**
+   * Publishes other content: sources that are gone are closed with their keys, new ones are started.
+   *
+   * Resolves when everything that can be known without the network is published.
+   */
   async replace({ sources, sets }: KeyringContent): Promise<void> {
     const kept = new Set(sources);
     const removed = [...this.#sources.values()].filter((source) => !kept.has(source));
@@ -78,7 +82,7 @@ export class Keyring implements KeyringView {
     this.#sets = sets;
     // Closed first: a new source may have the name, and so the place in the cache, of an old one.
     await Promise.all(removed.map(async (source) => await source.close()));
-    for (const source of added) source.start(() => void this.settled());
+    await Promise.all(added.map(async (source) => await source.start(() => void this.settled())));
     await this.settled();
   }
 

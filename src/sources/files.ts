@@ -63,9 +63,9 @@ export class FilesSource implements Source {
     return this.#current;
   }
 
-  start(listener: () => void): void {
+  async start(listener: () => void): Promise<void> {
     this.#listener = listener;
-    void this.refresh();
+    await this.refresh();
   }
 
   async refresh(): Promise<RefreshOutcome> {

@@ -20,6 +20,13 @@ export interface Generation {
   readonly lastModified: string | undefined;
 }
 
+/** Where one source keeps its accepted generation. */
+export interface GenerationSlot {
+  get(): Generation | undefined;
+  set(generation: Generation): void;
+  clear(): void;
+}
+
 /**
  * The in-memory key cache: the accepted generation of every upstream, and the names that were asked for in vain.
  *
@@ -31,21 +38,21 @@ export class KeyCache {
   readonly #cache = new NodeCache({ stdTTL: 0, checkperiod: 0, useClones: false, deleteOnExpire: false });
   readonly #negativeNames: string[] = [];
   readonly #negativeLimit: number;
+  #opened = 0;
 
   constructor(negativeLimit = 10_000) {
     this.#negativeLimit = negativeLimit;
   }
 
-  generation(source: string): Generation | undefined {
-    return this.#cache.get<Generation>(`generation:${source}`);
-  }
-
-  accept(source: string, generation: Generation): void {
-    this.#cache.set(`generation:${source}`, generation);
-  }
-
-  forget(source: string): void {
-    this.#cache.del(`generation:${source}`);
+  /** A place for the generations of one source; a reloaded source of the same name has another. */
+  open(source: string): GenerationSlot {
+    this.#opened += 1;
+    const key = `generation:${source} ${this.#opened}`;
+    return {
+      get: () => this.#cache.get<Generation>(key),
+      set: (generation) => void this.#cache.set(key, generation),
+      clear: () => void this.#cache.del(key),
+    };
   }
 
   /** Whether `name` was asked for in vain and `now` (monotonic milliseconds) is still before that verdict's end. */

@@ -67,8 +67,12 @@ export interface Source {
   readonly name: string;
   readonly current: SourceSnapshot;
   status(): SourceStatus;
-  /** Begins the schedule. The listener is told after every replacement of `current`. */
-  start(listener: () => void): void;
+  /**
+   * Begins the schedule. The listener is told after every replacement of `current`.
+   *
+   * Resolves when `current` has what can be known without the network.
+   */
+  start(listener: () => void): Promise<void>;
   /**
    * Loads once more, now. Callers that arrive while a load is under way share it.
    *

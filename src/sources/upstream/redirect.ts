@@ -27,7 +27,7 @@ export const redirectTarget = (
   }
   if (target.origin === start.origin) return target;
   if (
-    !options.allowRedirectHosts.includes(target.hostname) ||
+    !options.allowRedirectHosts.includes(target.host) ||
     !schemeAllowed(target, options.allowInsecureHttp)
   ) {
     const known =

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { Key, ParsedSet } from '../../jwk/key.ts';
-import type { Generation, KeyCache } from '../key-cache.ts';
+import type { Generation, GenerationSlot } from '../key-cache.ts';
 import type { Log, RefreshOutcome, Source, SourceSnapshot, SourceStatus } from '../source.ts';
 import { nextGeneration, type Refusal } from './accept.ts';
 import type { Exchange, Success } from './exchange.ts';
@@ -19,7 +19,7 @@ export interface UpstreamOptions extends StalenessOptions {
   /** The configured URL or issuer without query and user info, for people. */
   readonly origin: string;
   readonly removalConfirm: number;
-  /** Delay of the first attempt, so that many upstreams do not start at once. */
+  /** Milliseconds to the first attempt, so that many upstreams do not start at once. */
   readonly firstDelay: number;
 }
 
@@ -27,7 +27,7 @@ export interface UpstreamOptions extends StalenessOptions {
 export interface UpstreamParts {
   readonly clock: Clock;
   readonly log: Log;
-  readonly cache: KeyCache;
+  readonly slot: GenerationSlot;
   readonly exchange: Exchange;
   readonly memory: Memory;
   /** In [0, 1). */
@@ -73,9 +73,10 @@ export class UpstreamSource implements Source {
     return this.#current;
   }
 
-  start(listener: () => void): void {
+  async start(listener: () => void): Promise<void> {
     this.#listener = listener;
-    void this.#begin();
+    await this.#restore();
+    this.#plan(this.#options.firstDelay);
   }
 
   async refresh(cause: Cause): Promise<RefreshOutcome> {
@@ -93,7 +94,7 @@ export class UpstreamSource implements Source {
     this.#stateTimer.clear();
     await Promise.allSettled(this.#running.values());
     await this.#parts.memory.settled();
-    this.#parts.cache.forget(this.name);
+    this.#parts.slot.clear();
   }
 
   status(): SourceStatus {
@@ -112,7 +113,7 @@ export class UpstreamSource implements Source {
   }
 
   get #generation(): Generation | undefined {
-    return this.#parts.cache.generation(this.name);
+    return this.#parts.slot.get();
   }
 
   async #run(cause: Cause): Promise<RefreshOutcome> {
@@ -156,7 +157,7 @@ export class UpstreamSource implements Source {
     if (sequence < this.#applied) return { ok: true, changed: false };
     this.#applied = sequence;
     this.#notBefore = -Infinity;
-    const { clock, cache, log, random } = this.#parts;
+    const { clock, slot, log, random } = this.#parts;
     const { removalConfirm } = this.#options;
     const before = this.#generation;
     if (this.#ledger.failures > 0)
@@ -170,7 +171,7 @@ export class UpstreamSource implements Source {
         removalConfirm,
         confirming,
       });
-      cache.accept(this.name, generation);
+      slot.set(generation);
       this.#report(success.parsed, before?.keys ?? [], generation.keys);
     }
     const generation = this.#generation;
@@ -223,16 +224,11 @@ export class UpstreamSource implements Source {
     this.#listener();
   }
 
-  async #begin(): Promise<void> {
-    await this.#restore();
-    this.#plan(this.#options.firstDelay);
-  }
-
   async #restore(): Promise<void> {
-    const { memory, cache } = this.#parts;
+    const { memory, slot } = this.#parts;
     const restored = await memory.load(expiresAfter(this.#ledger.facts(false), this.#options));
     if (restored === undefined || this.#generation !== undefined || this.#closing.signal.aborted) return;
-    cache.accept(this.name, restored.generation);
+    slot.set(restored.generation);
     this.#ledger.restored(restored.age, restored.fetchedAt);
     this.#publish();
   }

@@ -1,0 +1,124 @@
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { lintSet, type Finding } from '../jwk/lint.ts';
+import { buildSnapshot, emptySnapshot } from '../keyring/build.ts';
+import type { SetSnapshot } from '../keyring/snapshot.ts';
+import type { Source, SourceStatus } from '../sources/source.ts';
+import { isSet, type Command } from './command.ts';
+import { configFlags, loadOrThrow } from './configuration.ts';
+import { createLog } from './log.ts';
+import { setSpecs, SourceFactory } from './sources.ts';
+import { table } from './table.ts';
+
+interface SetReport {
+  readonly name: string;
+  readonly profile: string;
+  readonly keys: number;
+  readonly withheld: number;
+  readonly serves: boolean;
+  readonly reason: string | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/** `jwksd check`: would this configuration serve, and would its clients like it? */
+export const check: Command = {
+  name: 'check',
+  summary: 'loads the configuration, asks every source once, judges every set for its clients',
+  options: {
+    ...configFlags,
+    offline: { type: 'boolean', help: 'ask no upstream; judge the keys remembered from the last run' },
+    strict: { type: 'boolean', help: 'exit 1 on warnings too' },
+    json: { type: 'boolean', help: 'print the result as JSON' },
+  },
+  example: 'jwksd check --config /etc/jwksd/jwksd.yaml',
+  run: async (parsed, io) => {
+    const { config, warnings } = await loadOrThrow(parsed, io);
+    const offline = isSet(parsed, 'offline');
+    for (const warning of warnings) io.stderr.write(`warning: ${warning}\n`);
+    const { statuses, sets } = await judge(config, offline);
+    if (isSet(parsed, 'json'))
+      io.stdout.write(`${JSON.stringify({ sources: statuses, sets }, undefined, 2)}\n`);
+    else io.stdout.write(report(statuses, sets, offline));
+    const errors = sets.some(
+      ({ serves, findings }) => !serves || findings.some(({ level }) => level === 'error'),
+    );
+    const odd =
+      sets.some(({ findings }) => findings.length > 0) || statuses.some(({ notes }) => notes.length > 0);
+    return errors || (odd && isSet(parsed, 'strict')) ? 1 : 0;
+  },
+};
+
+const judge = async (
+  config: Config,
+  offline: boolean,
+): Promise<{ statuses: SourceStatus[]; sets: SetReport[] }> => {
+  const silent = createLog({ level: 'silent', pretty: false });
+  // What a check learns is not remembered: only the server writes the state directory.
+  const seen: Config = offline ? config : { ...config, state: { dir: null } };
+  const sources: Source[] = new SourceFactory(systemClock, silent).all(seen, { scheduled: false });
+  await Promise.all(
+    sources.map(async (source) => {
+      await source.start(() => undefined);
+      if (!offline) await source.refresh('schedule');
+    }),
+  );
+  const snapshot = await buildSnapshot({
+    sets: setSpecs(config.sets),
+    sources: new Map(sources.map((source) => [source.name, source.current])),
+    previous: emptySnapshot,
+    wall: systemClock.wall(),
+  });
+  const statuses = sources.map((source) => source.status());
+  await Promise.all(sources.map(async (source) => await source.close()));
+  return { statuses, sets: [...snapshot.sets.values()].map(setReport) };
+};
+
+const setReport = (set: SetSnapshot): SetReport => {
+  const { name, profile, keys, withheld, document, refusal, missing } = set;
+  const reason = refusal ?? (document === undefined ? 'its sources have no key to publish' : undefined);
+  const degraded = missing.length > 0 ? `without ${missing.join(', ')}` : undefined;
+  return {
+    name,
+    profile,
+    keys: keys.length,
+    withheld: withheld.length,
+    serves: document !== undefined,
+    reason: reason ?? degraded,
+    findings: document === undefined ? [] : lintSet(document.identity.body, { profile }),
+  };
+};
+
+const report = (statuses: readonly SourceStatus[], sets: readonly SetReport[], offline: boolean): string => {
+  const sources = statuses.map(({ name, type, state, keys, rejected, lastError, origin }) => {
+    const unchecked = offline && state === 'INIT';
+    const count = Object.values(rejected).reduce((sum, n) => sum + n, 0);
+    const remark = unchecked ? 'not checked' : state === 'FRESH' ? '' : (lastError?.detail ?? '');
+    return [
+      name,
+      type,
+      unchecked ? '-' : state,
+      String(keys),
+      String(count),
+      remark === '' ? origin : `${origin}: ${remark}`,
+    ];
+  });
+  const rows = sets.map(({ name, profile, keys, withheld, serves, reason }) => [
+    name,
+    profile,
+    serves ? 'serves' : 'DOES NOT SERVE',
+    String(keys),
+    String(withheld),
+    reason ?? '',
+  ]);
+  const notes = statuses.flatMap(({ name, notes: texts }) => texts.map((note) => `  ${name}: ${note}\n`));
+  const findings = sets.flatMap(({ name, findings: found }) =>
+    found.map(({ level, code, detail }) => `  ${name}: ${level} ${code}: ${detail}\n`),
+  );
+  return [
+    table(['SOURCE', 'TYPE', 'STATE', 'KEYS', 'REJECTED', 'ORIGIN'], sources),
+    notes.join(''),
+    '\n',
+    table(['SET', 'PROFILE', 'VERDICT', 'KEYS', 'WITHHELD', 'REASON'], rows),
+    findings.join(''),
+  ].join('');
+};

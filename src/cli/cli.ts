@@ -1,0 +1,95 @@
+import { parseArgs } from 'node:util';
+import { JwksdError, errors } from '../errors.ts';
+import { didYouMean } from '../config/near-miss.ts';
+import { parseArgsOptions, type Command, type Io } from './command.ts';
+import { commands } from './commands.ts';
+import { commandHelp, overview } from './help.ts';
+import { version } from './version.ts';
+
+const processIo: Io = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+};
+
+/** Runs one command line, without the program's name, and resolves with the exit code: 0 ok, 1 failed, 2 wrong usage. */
+export const cli = async (argv: readonly string[], io: Io = processIo): Promise<number> => {
+  // Timers of sources and listeners never keep the process alive, so the command that waits for them does.
+  const alive = setInterval(() => undefined, 2 ** 30);
+  try {
+    return await dispatch(argv, io);
+  } catch (error) {
+    if (!(error instanceof JwksdError)) throw error;
+    io.stderr.write(`jwksd: ${error.message}\n`);
+    const entry = errors[error.code];
+    return 'exit' in entry ? entry.exit : 1;
+  } finally {
+    clearInterval(alive);
+  }
+};
+
+const dispatch = async (argv: readonly string[], io: Io): Promise<number> => {
+  const [first] = argv;
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+    (first === undefined ? io.stderr : io.stdout).write(overview(commands));
+    return first === undefined ? 2 : 0;
+  }
+  if (first === '--version' || first === '-V') {
+    io.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const command = find(argv);
+  const rest = argv.slice(command.name.split(' ').length);
+  if (rest.includes('--help') || rest.includes('-h')) {
+    io.stdout.write(commandHelp(command));
+    return 0;
+  }
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: rest,
+      options: parseArgsOptions(command),
+      allowPositionals: true,
+      strict: true,
+    });
+  } catch (error) {
+    throw usage(command, rest, error);
+  }
+  return await command.run({ options: parsed.values, operands: parsed.positionals }, io);
+};
+
+const find = (argv: readonly string[]): Command => {
+  for (const words of [2, 1]) {
+    const found = commands.find(({ name }) => name === argv.slice(0, words).join(' '));
+    if (found !== undefined) return found;
+  }
+  const [first = ''] = argv;
+  const group = commands.filter(({ name }) => name.startsWith(`${first} `));
+  if (group.length > 0) {
+    const list = group.map(({ name }) => `jwksd ${name}`).join(', ');
+    throw new JwksdError('usage', `${first} needs one more word: ${list}`);
+  }
+  const asked = argv
+    .slice(0, 2)
+    .filter((word) => !word.startsWith('-'))
+    .join(' ');
+  const hint =
+    didYouMean(
+      asked,
+      commands.map(({ name }) => name),
+    ) ||
+    didYouMean(
+      first,
+      commands.map(({ name }) => name),
+    );
+  throw new JwksdError('usage', `there is no command ${JSON.stringify(first)}.${hint} See jwksd --help`);
+};
+
+const usage = (command: Command, rest: readonly string[], error: unknown): JwksdError => {
+  const names = Object.keys(command.options).map((name) => `--${name}`);
+  const unknown = rest.find((word) => word.startsWith('--') && !names.includes(word.split('=')[0] ?? ''));
+  const hint = unknown === undefined ? '' : didYouMean(unknown, names);
+  const message = error instanceof Error ? (error.message.split('. ')[0] ?? '') : '';
+  return new JwksdError('usage', `${message}.${hint} See jwksd ${command.name} --help`, { cause: error });
+};
