@@ -67,7 +67,7 @@ export class SourceFactory {
     return new UpstreamSource(options, {
       clock,
       log,
-      cache: this.cache,
+      slot: this.cache.open(name),
       exchange,
       memory,
       random: Math.random,

@@ -33,6 +33,9 @@ export interface KeyringContent {
   readonly sets: readonly SetSpec[];
 }
 
+/** Longest time, in milliseconds, that a reload waits for new sources before it publishes without them. */
+const reloadPatience = 10_000;
+
 /**
  * Keeps the current snapshot in step with the sources.
  *
@@ -78,12 +81,13 @@ export class Keyring implements KeyringView {
     const kept = new Set(sources);
     const removed = [...this.#sources.values()].filter((source) => !kept.has(source));
     const added = sources.filter((source) => this.#sources.get(source.name) !== source);
+    await Promise.all(added.map(async (source) => await source.start(() => void this.settled())));
+    // While something is published already, it stays until the new sources have had a chance to load.
+    if (this.#sources.size > 0) await this.#firstLoads(added);
     this.#sources = new Map(sources.map((source) => [source.name, source]));
     this.#sets = sets;
-    // Closed first: a new source may have the name, and so the place in the cache, of an old one.
-    await Promise.all(removed.map(async (source) => await source.close()));
-    await Promise.all(added.map(async (source) => await source.start(() => void this.settled())));
     await this.settled();
+    await Promise.all(removed.map(async (source) => await source.close()));
   }
 
   sourceStatuses(): readonly SourceStatus[] {
@@ -108,6 +112,16 @@ export class Keyring implements KeyringView {
   /** Ends all sources. What was published stays in `current`. */
   async close(): Promise<void> {
     await Promise.all([...this.#sources.values()].map(async (source) => await source.close()));
+  }
+
+  async #firstLoads(sources: readonly Source[]): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(reloadPatience, resolve);
+      void Promise.all(sources.map(async (source) => await source.refresh('schedule'))).finally(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   async #buildAfter(running: Promise<void> | undefined): Promise<void> {
