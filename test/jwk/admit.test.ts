@@ -59,27 +59,16 @@ describe('the published form', () => {
     expect(key.pem).toBe(reference.export({ type: 'spki', format: 'pem' }));
   });
 
-  test.each([2049, 2055, 3072, 4096])(
-    'the PEM of an RSA key of %i bits is what OpenSSL exports',
-    (modulusLength) => {
-      const { publicKey } = generateKeyPairSync('rsa', { modulusLength, publicExponent: 3 });
-      const key = admitted(publicKey.export({ format: 'jwk' }));
-      expect(key.pem).toBe(publicKey.export({ type: 'spki', format: 'pem' }));
+  test.each([2048, 2049, 2055, 2056, 4096, 8192])(
+    'the PEM of an RSA key of %i bits is what OpenSSL writes',
+    (bits) => {
+      for (const e of [3n, 129n, 32_769n, 65_537n, 2n ** 31n + 1n]) {
+        const jwk = { kty: 'RSA', n: bigEndian(2n ** BigInt(bits - 1) + 1n), e: bigEndian(e) };
+        const reference = createPublicKey({ key: jwk as never, format: 'jwk' });
+        expect(admitted(jwk).pem).toBe(reference.export({ type: 'spki', format: 'pem' }));
+      }
     },
   );
-
-  test('has its members in one order, whatever the order of the entry', () => {
-    const entry = {
-      e: 'AQAB',
-      x5t: Buffer.alloc(20).toString('base64url'),
-      key_ops: ['verify'],
-      n: rsa['n'],
-    };
-    const { json, jwk } = admitted({ ...entry, alg: 'RS256', use: 'sig', kid: 'a', kty: 'RSA', extra: 1 });
-    expect(Object.keys(jwk)).toEqual(['kty', 'kid', 'use', 'alg', 'key_ops', 'n', 'e', 'x5t']);
-    expect(JSON.parse(json)).toEqual(jwk);
-    expect(json).not.toMatch(/\s/);
-  });
 
   test('cannot be changed afterwards', () => {
     const { jwk } = admitted({ ...rsa, key_ops: ['verify'] });
