@@ -1,0 +1,65 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { Loaded } from '../config/load.ts';
+import { generateMissingKeys } from './quickstart.ts';
+import type { Service } from './service.ts';
+
+/** What a reload works with. */
+export interface ReloadParts {
+  /** Loads the configuration the way the process was started. */
+  readonly load: () => Promise<Loaded>;
+  readonly service: Service;
+  readonly log: Logger;
+  /** The configuration in effect. */
+  readonly running: Config;
+}
+
+/** Sections whose change needs other sockets or another process. */
+const fixed = ['server', 'ops', 'cors', 'state', 'shutdown'] as const;
+
+/**
+ * A handler for SIGHUP: reads the configuration again and applies sources, sets and the log level.
+ *
+ * A configuration with problems changes nothing, and neither does one whose reload fails half way. Signals that arrive
+ * during a reload are handled after it, one for all.
+ */
+export const reloader = ({ load, service, log, running }: ReloadParts): (() => void) => {
+  let config = running;
+  let busy = false;
+  let again = false;
+  const reload = async (): Promise<void> => {
+    try {
+      const loaded = await load();
+      for (const warning of loaded.warnings) log.warn(warning);
+      const restart = fixed.filter(
+        (section) => JSON.stringify(loaded.config[section]) !== JSON.stringify(config[section]),
+      );
+      if (restart.length > 0)
+        log.warn({ sections: restart }, 'these sections changed and need a restart to take effect');
+      await generateMissingKeys(loaded.config, log);
+      config = {
+        ...config,
+        log: loaded.config.log,
+        sources: loaded.config.sources,
+        sets: loaded.config.sets,
+      };
+      log.level = config.log.level;
+      await service.apply(config);
+      log.info({ file: loaded.file }, 'configuration reloaded');
+    } catch (error) {
+      log.error(`the configuration was not reloaded, the running one stays: ${(error as Error).message}`);
+    }
+  };
+  const run = async (): Promise<void> => {
+    busy = true;
+    do {
+      again = false;
+      await reload();
+    } while (again);
+    busy = false;
+  };
+  return () => {
+    again = true;
+    if (!busy) void run();
+  };
+};

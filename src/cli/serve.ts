@@ -1,0 +1,112 @@
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import closeWithGrace from 'close-with-grace';
+import type { FastifyInstance } from 'fastify';
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { JwksdError } from '../errors.ts';
+import { buildApp } from '../http/app.ts';
+import { createMetrics } from '../http/metrics.ts';
+import { buildOps } from '../http/ops.ts';
+import { TlsFiles } from '../http/tls.ts';
+import type { Command } from './command.ts';
+import { configFlags, loadOrThrow } from './configuration.ts';
+import { createLog } from './log.ts';
+import { banner, generateMissingKeys } from './quickstart.ts';
+import { reloader } from './reload.ts';
+import { Service } from './service.ts';
+import { version } from './version.ts';
+
+/** `jwksd serve`: the service, and the only place where its parts are put together. */
+export const serve: Command = {
+  name: 'serve',
+  summary: 'publishes the keys',
+  description:
+    'Without a configuration, --keys and --upstream describe the commonest services; without those either, a key\n' +
+    'pair is made in ./data and served. SIGHUP reads the configuration again, SIGTERM ends in order.',
+  options: configFlags,
+  example: 'jwksd serve --upstream https://sso.example.org/realms/main/protocol/openid-connect/certs',
+  run: async (parsed, io) => {
+    const load = async () => await loadOrThrow(parsed, io);
+    const { config, warnings } = await load();
+    const log = createLog(config.log);
+    for (const warning of warnings) log.warn(warning);
+    await generateMissingKeys(config, log);
+
+    const service = new Service(log);
+    const lifecycle = { draining: false };
+    const { keyring } = service;
+    const metrics = createMetrics({ keyring, version });
+    const common = { keyring, log, lifecycle, metrics, version };
+    const tls =
+      config.server.tls === null ? undefined : await TlsFiles.open(config.server.tls, systemClock, log);
+    const app = buildApp({
+      ...common,
+      ...config.server,
+      corsOrigins: config.cors.origins,
+      tls: tls?.current ?? null,
+    });
+    const ops = config.ops.enabled ? buildOps({ ...common, ...config.ops }) : undefined;
+    tls?.watch(app);
+
+    // What can be known without the network is there before the first request is.
+    await service.apply(config);
+    const url = await listen(app, config.server, config.server.tls !== null);
+    const opsUrl = ops === undefined ? undefined : await listen(ops, config.ops, false);
+    io.stderr.write(banner(config, config.server.publicUrl ?? url, opsUrl));
+
+    const reload = reloader({ load, service, log, running: config });
+    process.on('SIGHUP', reload);
+    closeWithGrace(
+      // A close that hangs is cut off later than any close in order can take.
+      { delay: config.shutdown.delay + config.shutdown.grace + 5000, skip: ['SIGHUP'], logger: false },
+      async ({ signal, err }) => {
+        if (err !== undefined) log.fatal({ err }, 'an error nobody caught ends the process');
+        else log.info({ signal }, 'shutting down');
+        lifecycle.draining = true;
+        if (err === undefined) await sleep(config.shutdown.delay);
+        await drain(app, config.shutdown.grace);
+        if (ops !== undefined) await drain(ops, 1000);
+        tls?.close();
+        await service.close();
+        log.info('closed');
+      },
+    );
+    // The signal handler ends the process.
+    return await new Promise<never>(() => undefined);
+  },
+};
+
+const listen = async (
+  app: FastifyInstance,
+  at: Config['ops' | 'server'],
+  secure: boolean,
+): Promise<string> => {
+  try {
+    await app.listen({ host: at.host, port: at.port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why: Record<string, string> = {
+      EADDRINUSE: `port ${at.port} of ${at.host} is in use by another process; choose another port`,
+      EACCES: `port ${at.port} needs more rights than this process has; choose one above 1023`,
+      EADDRNOTAVAIL: `${at.host} is not an address of this machine`,
+    };
+    throw new JwksdError(
+      'failed',
+      why[code ?? ''] ?? `cannot listen on ${at.host}:${at.port} (${code ?? 'error'})`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const { port } = app.server.address() as AddressInfo;
+  const host = at.host === '0.0.0.0' || at.host === '::' ? 'localhost' : at.host;
+  return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+};
+
+/** Lets requests under way end for `grace` milliseconds, then ends their connections. */
+const drain = async (app: FastifyInstance, grace: number): Promise<void> => {
+  const cut = setTimeout(() => app.server.closeAllConnections(), grace);
+  await app.close();
+  clearTimeout(cut);
+};
