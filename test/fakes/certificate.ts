@@ -1,6 +1,7 @@
 import { sign, type KeyObject } from 'node:crypto';
 
-const tlv = (tag: number, ...parts: readonly Buffer[]): Buffer => {
+/** One DER element: tag, length, contents. */
+export const tlv = (tag: number, ...parts: readonly Buffer[]): Buffer => {
   const body = Buffer.concat(parts);
   const { length } = body;
   const head =
@@ -25,6 +26,8 @@ export interface CertificateSpec {
   readonly signer: KeyObject;
   /** Two times of the form `YYMMDDhhmmssZ`. */
   readonly validity?: readonly [string, string];
+  /** Whole DER extensions (RFC 5280 §4.2); a certificate without any is of version 1. */
+  readonly extensions?: readonly Buffer[];
 }
 
 /** Makes a minimal X.509 certificate in DER, because Node can read them but not make them. */
@@ -35,17 +38,21 @@ export const makeCertificate = (spec: CertificateSpec): Buffer => {
     issuer = subject,
     signer,
     validity = ['240101000000Z', '490101000000Z'],
+    extensions = [],
   } = spec;
   const type = signer.asymmetricKeyType ?? '';
   const algorithm = Buffer.from(signatureAlgorithms[type] ?? '', 'hex');
+  const version3 = tlv(0xa0, tlv(0x02, Buffer.from([2])));
   const body = tlv(
     0x30,
+    ...(extensions.length > 0 ? [version3] : []),
     tlv(0x02, Buffer.from([1])),
     algorithm,
     nameOf(issuer),
     tlv(0x30, ...validity.map((time) => tlv(0x17, Buffer.from(time)))),
     nameOf(subject),
     publicKey.export({ type: 'spki', format: 'der' }),
+    ...(extensions.length > 0 ? [tlv(0xa3, tlv(0x30, ...extensions))] : []),
   );
   const signature = sign(type === 'ed25519' ? null : 'sha256', body, signer);
   return tlv(0x30, body, algorithm, tlv(0x03, Buffer.from([0]), signature));
