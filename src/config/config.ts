@@ -7,9 +7,9 @@ export interface Config {
   /** `dir` is null when persistence is off. */
   readonly state: { readonly dir: string | null };
   readonly shutdown: { readonly delay: number; readonly grace: number };
-  /** In the order of the file; names are unique. Never empty. */
+  /** Names are unique. Never empty. The order means nothing. */
   readonly sources: readonly SourceConfig[];
-  /** In the order of the file; names are unique. Never empty. */
+  /** Names are unique. Never empty. The order means nothing. */
   readonly sets: readonly SetConfig[];
 }
 

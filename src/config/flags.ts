@@ -17,10 +17,11 @@ export interface Flags {
 
 /** What the flags set, and what is wrong with them. */
 export interface FromFlags {
-  readonly assignments: readonly Assignment[];
+  /** Of the flags that set one key each. */
+  readonly settings: readonly Assignment[];
+  /** Of `--keys` and `--upstream`, which describe sources and sets. */
+  readonly services: readonly Assignment[];
   readonly problems: readonly Problem[];
-  /** `--keys` or `--upstream`: the flags say what is served. */
-  readonly services: boolean;
 }
 
 /** Flags that set one key each. */
@@ -128,7 +129,7 @@ export const fromFlags = (flags: Flags): FromFlags => {
   const refuse = (flag: string, message: string): void => {
     problems.push({ path: flag, message });
   };
-  const assignments: Assignment[] = simple.flatMap(([key, name, path]) => {
+  const settings: Assignment[] = simple.flatMap(([key, name, path]) => {
     const text = flags[key];
     return text === undefined
       ? []
@@ -152,14 +153,16 @@ export const fromFlags = (flags: Flags): FromFlags => {
       upstreams.push(upstream);
     }
   }
+  const services: Assignment[] = [];
   if (flags.keys !== undefined && upstreams.length > 0) {
     refuse('--keys', bothRefused(flags.keys, upstreams));
   } else if (flags.keys !== undefined) {
-    assignments.push(...flat(['sources', 'keys'], { type: 'files', path: flags.keys }, '--keys'));
+    services.push(...flat(['sources', 'keys'], { type: 'files', path: flags.keys }, '--keys'));
+  } else {
+    for (const upstream of upstreams) {
+      services.push(...flat(['sources', upstream.name], sourceOf(upstream), '--upstream'));
+    }
+    services.push(...flat(['sets'], setsOf(upstreams), '--upstream'));
   }
-  for (const upstream of upstreams) {
-    assignments.push(...flat(['sources', upstream.name], sourceOf(upstream), '--upstream'));
-  }
-  if (flags.keys === undefined) assignments.push(...flat(['sets'], setsOf(upstreams), '--upstream'));
-  return { assignments, problems, services: flags.keys !== undefined || (flags.upstream ?? []).length > 0 };
+  return { settings, services, problems };
 };

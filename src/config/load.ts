@@ -102,17 +102,20 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadResult> => {
     'tree' in file ? file : { tree: new Map<string, unknown>(), origins: new Origins() };
 
   const given = fromFlags(flags);
-  const named = overlay(tree, given.assignments, new Origins());
-  const environment = await fromEnvironment(env, named, cwd);
-  problems.push(...environment.problems, ...given.problems);
-  if (given.services && !location.builtIn && namesIn(tree, 'sources').length > 0) {
-    const flag = flags.keys === undefined ? '--upstream' : '--keys';
+  problems.push(...given.problems);
+  if (given.services.length > 0 && !location.builtIn && namesIn(tree, 'sources').length > 0) {
     const message = `says what is served, and so does ${location.file}; leave the flag out, or add the source to the file`;
-    problems.push({ path: flag, message });
+    problems.push({ path: flags.keys === undefined ? '--upstream' : '--keys', message });
   }
+  // Flags that contradict something are reported and left out, so that they cause no second problem further down.
+  const contradicted = problems.length > 0;
+  const services = contradicted ? [] : given.services;
+  const environment = await fromEnvironment(env, overlay(tree, services, new Origins()), cwd);
+  problems.push(...environment.problems);
   if (broken) return refused(problems);
 
-  const assignments = [...environment.assignments, ...given.assignments];
+  // The services come twice: first so that they are in the order of the flags, last because a flag wins.
+  const assignments = [...services, ...environment.assignments, ...given.settings, ...services];
   const base = location.builtIn ? withoutQuickstart(tree, assignments) : tree;
   const merged = overlay(base, assignments, origins);
   const reported = new Set<string>();
@@ -128,7 +131,7 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadResult> => {
   const bases = { file: location.builtIn ? cwd : path.dirname(location.file), cwd };
   const document = complete(validate(merged, origins, report), origins, bases);
   const sources = namesIn(merged, 'sources');
-  if (sources.length === 0 && given.problems.length === 0) {
+  if (sources.length === 0 && !contradicted) {
     report(['sources'], 'must hold at least one source; docs/configuration.md shows the types');
   } else if (sources.length > 1 && namesIn(merged, 'sets').length === 0) {
     report(['sets'], `must say which set has which source, because there are several: ${sources.join(', ')}`);

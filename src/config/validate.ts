@@ -87,7 +87,7 @@ const walkMap = (
 const badName = (path: Path): string =>
   path.at(-1) === 'headers'
     ? 'is not a header name: use letters, digits and "-"'
-    : 'is not a usable name: use 1 to 64 of A-Z a-z 0-9 . _ -, not a dot first, and no name of JavaScript’s own such as constructor';
+    : "is not a usable name: use 1 to 64 of A-Z a-z 0-9 . _ -, not a dot first, and no name of JavaScript's own such as constructor";
 
 const walkList = (node: SchemaNode, value: readonly unknown[], path: Path, context: Context): unknown => {
   const items = value

@@ -82,7 +82,7 @@ const checkUpstream = (
   if (source.type === 'oidc' && source.issuer.includes('?')) {
     report(
       [...at, 'issuer'],
-      'must not have a query (OpenID Connect Discovery §3); for a JWK Set’s URL use type: jwks',
+      "must not have a query (OpenID Connect Discovery §3); for a JWK Set's URL use type: jwks",
     );
   }
   if (source.proxy !== null) checkUrl([...at, 'proxy'], source.proxy, report);

@@ -35,7 +35,7 @@ const ServerSchema = Type.Object(
       ],
       {
         description:
-          'Whose X-Forwarded-* headers are believed: nobody’s, everybody’s, or those of these addresses.',
+          "Whose X-Forwarded-* headers are believed: nobody's, everybody's, or those of these addresses.",
         default: false,
       },
     ),

@@ -6,13 +6,15 @@ const closed = { additionalProperties: false } as const;
 /** Algorithms of RSA keys (RFC 7518 §3.1): a PEM names none, so the operator may. */
 const rsaAlgs = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const;
 
+const sourceType = 'What kind of source this is; it decides about the other keys.';
+
 const FilesSchema = Type.Object(
   {
-    type: Type.Literal('files'),
+    type: Type.Literal('files', { description: sourceType }),
     path: filePath('A file or a directory: JWK, JWK Set, PEM (SPKI, PKCS#1 public, certificate), .pub.'),
     poll: duration('How often the content is looked at. At least 1s.', '2s'),
     alg: nullable(
-      'Algorithm of RSA PEMs, which name none; EC and Ed25519 keys get their curve’s.',
+      "Algorithm of RSA PEMs, which name none; EC and Ed25519 keys get their curve's.",
       Type.Enum([...rsaAlgs]),
     ),
     generateIfEmpty: nullable(
@@ -37,7 +39,7 @@ const FilesSchema = Type.Object(
 
 const upstream = {
   required: flag('Whether the server is ready only with this source.', true),
-  refreshInterval: duration('Time between refreshes when the upstream’s headers say nothing.', '5m'),
+  refreshInterval: duration("Time between refreshes when the upstream's headers say nothing.", '5m'),
   refreshMin: duration('Least time between refreshes, whatever the headers say. At least 1s.', '60s'),
   refreshMax: duration('Most time between refreshes, whatever the headers say.', '5m'),
   jitter: Type.String({
@@ -69,7 +71,7 @@ const upstream = {
     maximum: 100_000,
     default: 1000,
   }),
-  caFile: nullable('Certificates trusted beside the system’s, for this upstream.', filePath('A PEM file.')),
+  caFile: nullable("Certificates trusted beside the system's, for this upstream.", filePath('A PEM file.')),
   proxy: nullable('HTTP proxy; null: as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say.', url('URL of the proxy.')),
   bearerTokenFile: nullable(
     'File whose content is sent as the bearer token; read for every attempt.',
@@ -82,7 +84,7 @@ const upstream = {
       pattern: '^[\\u0009\\u0020-\\u007e]{0,4096}$',
       writeOnly: true,
     }),
-    { description: 'Request headers besides jwksd’s own.', default: {}, ...closed },
+    { description: "Request headers besides jwksd's own.", default: {}, ...closed },
   ),
   allowInsecureHttp: flag(
     'Whether plain http is used off loopback, where anybody between can change the keys.',
@@ -101,7 +103,7 @@ const upstream = {
 
 const JwksSchema = Type.Object(
   {
-    type: Type.Literal('jwks'),
+    type: Type.Literal('jwks', { description: sourceType }),
     url: url('Where the JWK Set is.'),
     ...upstream,
   },
@@ -110,7 +112,7 @@ const JwksSchema = Type.Object(
 
 const OidcSchema = Type.Object(
   {
-    type: Type.Literal('oidc'),
+    type: Type.Literal('oidc', { description: sourceType }),
     issuer: url('The issuer, exactly as its discovery document names it.'),
     jwksUri: nullable('Overrides what discovery says.', url('Where the JWK Set is.')),
     ...upstream,
