@@ -1,5 +1,5 @@
 import { Check } from 'typebox/value';
-import { mapOf, variants, type SchemaNode } from './schema.ts';
+import { variants, type SchemaNode } from './schema.ts';
 
 /**
  * A text from the environment or a flag, as the value the schema wants there.
@@ -25,10 +25,6 @@ export const typed = (node: SchemaNode, text: string): unknown => {
 /** Whether the schema takes a text here, so that it may come from a file. */
 export const isText = (node: SchemaNode): boolean =>
   variants(node).some((choice) => choice.type === 'string' || typeof choice.enum?.[0] === 'string');
-
-/** Whether keys or names go below here. */
-export const isSection = (node: SchemaNode): boolean =>
-  mapOf(node) !== undefined || variants(node).some((choice) => choice.properties !== undefined);
 
 /** The property of that name in any of the sections a value may be. */
 export const property = (node: SchemaNode, key: string): SchemaNode | undefined => {

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { Check } from 'typebox/value';
 import { processSections } from './schema/server.ts';
 import { SetsSchema } from './schema/sets.ts';
 import { SourcesSchema } from './schema/sources.ts';
@@ -9,7 +10,7 @@ import { SourcesSchema } from './schema/sources.ts';
  * One schema gives the type, the validation, the names of environment variables and the published JSON Schema; in the
  * last a key with a default may be left out.
  */
-export const DocumentSchema = Type.Object(
+const DocumentSchema = Type.Object(
   {
     ...processSections,
     sources: SourcesSchema,
@@ -22,6 +23,9 @@ export const DocumentSchema = Type.Object(
 
 /** The file with every default filled in, durations and sizes as written. */
 export type Document = Static<typeof DocumentSchema>;
+
+/** Whether a value is the whole document, by the schema alone. */
+export const isDocument = (value: unknown): value is Document => Check(DocumentSchema, value);
 
 /** The members of JSON Schema 2020-12 this folder's schemas use. */
 export interface SchemaNode {

@@ -3,7 +3,7 @@ import { JwksdError } from '../errors.ts';
 import { advice, expectation, given } from './describe.ts';
 import { didYouMean } from './near-miss.ts';
 import type { Path } from './problem.ts';
-import { DocumentSchema, documentNode, mapOf, variants, type Document, type SchemaNode } from './schema.ts';
+import { documentNode, isDocument, mapOf, variants, type Document, type SchemaNode } from './schema.ts';
 import type { Origins, Tree } from './tree.ts';
 
 /** Takes one problem. */
@@ -139,7 +139,7 @@ const walk = (node: SchemaNode, value: unknown, path: Path, context: Context): u
  */
 export const validate = (tree: Tree, origins: Origins, report: Report): Document => {
   const document = walk(documentNode, tree, [], { report, origins });
-  if (!Check(DocumentSchema, document)) {
+  if (!isDocument(document)) {
     throw new JwksdError('internal', 'the configuration passed every check but not its own schema');
   }
   return document;

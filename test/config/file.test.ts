@@ -106,7 +106,7 @@ describe('finding the file', () => {
   test('a pipe can be read', async () => {
     const { work } = await load({ yaml: source });
     const pipe = path.join(work, 'pipe');
-    execFileSync('mkfifo', [pipe]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
     const loading = loadConfig({ flags: { config: pipe }, env: {}, cwd: work });
     await writeFile(pipe, source);
     expect((await loading).ok).toBe(true);
