@@ -1,0 +1,77 @@
+import fastify from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { KeyringView } from '../keyring/keyring.ts';
+import { answerClientError } from './client-errors.ts';
+import { createCors, registerPreflight } from './cors.ts';
+import type { CorsOrigins } from './cors.ts';
+import { createDocuments } from './documents.ts';
+import type { Metrics } from './metrics.ts';
+import { createRefusals, registerDefaults } from './problem.ts';
+import { errors } from '../errors.ts';
+import { refuseMethod, registerDocuments } from './routes/documents.ts';
+import { registerLanding } from './routes/landing.ts';
+import { probePaths, registerProbes } from './routes/probes.ts';
+import { createLimitedServer, drainOnClose } from './server.ts';
+import { longestTarget } from './target.ts';
+import type { TlsPair } from './tls.ts';
+
+/** Everything the public listener is made of. */
+export interface AppOptions {
+  readonly keyring: KeyringView;
+  readonly log: FastifyBaseLogger;
+  readonly corsOrigins: CorsOrigins;
+  /** Whose `X-Forwarded-*` headers are believed: nobody's, everybody's, or those of the listed networks. */
+  readonly trustProxy: boolean | readonly string[];
+  /** Milliseconds for a request to arrive. */
+  readonly requestTimeout: number;
+  /** Bytes of a request body. */
+  readonly bodyLimit: number;
+  readonly landingPage: boolean;
+  /** The address people reach this listener by, without a path; null prints paths only. */
+  readonly publicUrl: string | null;
+  /** Absent for plain HTTP. */
+  readonly tls: TlsPair | null;
+  /** `draining` is set when the service is about to end: readiness falls and connections are not kept. */
+  readonly lifecycle: { readonly draining: boolean };
+  readonly metrics: Metrics;
+}
+
+/**
+ * The public listener, ready for `listen` or `inject`.
+ *
+ * Fastify gets no logger: a child logger and two event listeners per request cost a tenth of the throughput. What is
+ * worth a line is logged with `options.log`.
+ */
+export const buildApp = (options: AppOptions): FastifyInstance => {
+  const { keyring, log, corsOrigins, trustProxy, requestTimeout, lifecycle, metrics, tls } = options;
+  const counts = metrics.requests;
+  const cors = createCors(corsOrigins);
+  const refusals = createRefusals({ log, cors, counts });
+  const app: FastifyInstance = fastify({
+    serverFactory: (handler) => createLimitedServer(handler, { requestTimeout, tls }),
+    clientErrorHandler: (error, socket) =>
+      answerClientError(error, socket, (code) => counts.bump('other', errors[code].status)),
+    frameworkErrors: refusals.refuseError,
+    trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
+    bodyLimit: options.bodyLimit,
+    // A request that arrives on an open connection while the listener closes is answered like any other.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: longestTarget },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  });
+  const documents = createDocuments({ cors, counts, lifecycle });
+  const context = { keyring, documents, refusals, log };
+  const fixedPaths = new Set<string>([...probePaths, ...(options.landingPage ? ['/'] : [])]);
+
+  registerDefaults(app, {
+    refusals,
+    lifecycle,
+    notFound: (request, reply) => refuseMethod(context, fixedPaths, request, reply),
+  });
+  registerPreflight(app, corsOrigins, () => counts.bump('preflight', 204));
+  registerProbes(app, { keyring, lifecycle, counts });
+  if (options.landingPage) registerLanding(app, { keyring, publicUrl: options.publicUrl, counts });
+  registerDocuments(app, context, fixedPaths);
+  drainOnClose(app);
+  return app;
+};

@@ -1,0 +1,181 @@
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import type { KeyringView } from '../keyring/keyring.ts';
+import type { SourceState, SourceStatus } from '../sources/source.ts';
+
+/** What a request on the public listener was for; a fixed label, never a path. */
+export const routeCodes = ['jwks', 'pem', 'key', 'probe', 'landing', 'preflight', 'other'] as const;
+
+/** One of {@link routeCodes}. */
+export type RouteCode = (typeof routeCodes)[number];
+
+/** Requests answered on the public listener, counted in plain numbers until a scrape asks for them. */
+export interface RequestCounts {
+  bump(route: RouteCode, status: number): void;
+  entries(): readonly { readonly route: RouteCode; readonly status: number; readonly count: number }[];
+}
+
+/** All metrics of one process. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly requests: RequestCounts;
+}
+
+const states: readonly SourceState[] = ['INIT', 'DOWN', 'RESTORED', 'FRESH', 'STALE', 'EXPIRED'];
+
+/** Counts that start at nothing. */
+export const createRequestCounts = (): RequestCounts => {
+  const counts = Object.fromEntries(
+    routeCodes.map((route) => [route, new Float64Array(600)] as const),
+  ) as Record<RouteCode, Float64Array>;
+  return {
+    bump(route, status) {
+      const row = counts[route];
+      row[status] = (row[status] ?? 0) + 1;
+    },
+    entries: () =>
+      routeCodes.flatMap((route) =>
+        [...counts[route].entries()]
+          .filter(([, count]) => count > 0)
+          .map(([status, count]) => ({ route, status, count })),
+      ),
+  };
+};
+
+type Labels = Record<string, string | number>;
+type Sample = readonly [labels: Labels, value: number];
+
+/** Declares metrics whose values are read when they are scraped, so that nothing has to keep them current. */
+const declareOn = (registry: Registry) => {
+  const gauge = (name: string, help: string, labelNames: string[], read: () => Iterable<Sample>): void => {
+    const metric = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [labels, value] of read()) this.set(labels, value);
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  const counter = (name: string, help: string, labelNames: string[], read: () => Iterable<Sample>): void => {
+    const metric = new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [labels, value] of read()) this.inc(labels, value);
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  return { gauge, counter };
+};
+
+/** One sample per source for which `read` has a value. */
+const perSource = function* (
+  statuses: readonly SourceStatus[],
+  read: (status: SourceStatus) => number | undefined,
+): Iterable<Sample> {
+  for (const status of statuses) {
+    const value = read(status);
+    if (value !== undefined) yield [{ source: status.name }, value];
+  }
+};
+
+/** One sample per source and entry of a record. */
+const perEntry = (
+  statuses: readonly SourceStatus[],
+  label: string,
+  read: (status: SourceStatus) => Readonly<Record<string, number | undefined>>,
+): Sample[] =>
+  statuses.flatMap((status) =>
+    Object.entries(read(status)).map(([code, value]): Sample => [
+      { source: status.name, [label]: code },
+      value ?? 0,
+    ]),
+  );
+
+const seconds = (milliseconds: number | undefined): number | undefined =>
+  milliseconds === undefined ? undefined : milliseconds / 1000;
+
+const tally = (codes: readonly string[]): Map<string, number> => {
+  const counts = new Map<string, number>();
+  for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
+  return counts;
+};
+
+/**
+ * The metrics of the service, with the runtime's own beside them.
+ *
+ * Labels are configured names and fixed codes; nothing a caller chose becomes one.
+ */
+export const createMetrics = (options: { keyring: KeyringView; version: string }): Metrics => {
+  const { keyring, version } = options;
+  const registry = new Registry();
+  const requests = createRequestCounts();
+  const { gauge, counter } = declareOn(registry);
+  const source = ['source'];
+  const read = () => keyring.sourceStatuses();
+
+  collectDefaultMetrics({ register: registry });
+  gauge('jwksd_build_info', 'Always 1; the version is the label.', ['version'], () => [[{ version }, 1]]);
+  counter('jwksd_http_requests_total', 'Answers on the public listener.', ['route', 'status'], () =>
+    requests.entries().map(({ route, status, count }): Sample => [{ route, status }, count]),
+  );
+  counter('jwksd_demand_refresh_total', 'Searches for a name no set had, by result.', ['result'], () =>
+    Object.entries(keyring.demandResults).map(([result, count]): Sample => [{ result }, count]),
+  );
+
+  gauge('jwksd_snapshot_generation', 'Counts the snapshots of this process.', [], () => [
+    [{}, keyring.current.generation],
+  ]);
+  gauge('jwksd_ready', '1 when the service is ready.', [], () => [
+    [{}, keyring.current.readiness.ready ? 1 : 0],
+  ]);
+  gauge('jwksd_set_keys', 'Published keys.', ['set'], () =>
+    [...keyring.current.sets.values()].map((set): Sample => [{ set: set.name }, set.keys.length]),
+  );
+  gauge('jwksd_set_withheld', 'Keys a source has and the set does not publish.', ['set', 'reason'], () =>
+    [...keyring.current.sets.values()].flatMap((set) =>
+      [...tally(set.withheld.map((key) => key.reason))].map(([reason, count]): Sample => [
+        { set: set.name, reason },
+        count,
+      ]),
+    ),
+  );
+
+  gauge('jwksd_upstream_state', '1 for the state a source is in.', ['source', 'state'], () =>
+    read().flatMap((status) =>
+      states.map((state): Sample => [{ source: status.name, state }, status.state === state ? 1 : 0]),
+    ),
+  );
+  counter('jwksd_upstream_fetch_total', 'Finished attempts by result.', ['source', 'result'], () =>
+    perEntry(read(), 'result', (status) => status.attempts),
+  );
+  gauge('jwksd_upstream_age_seconds', 'Time since the last success.', source, () =>
+    perSource(read(), (status) => seconds(status.age)),
+  );
+  gauge('jwksd_upstream_last_success_timestamp_seconds', 'Date of the last success.', source, () =>
+    perSource(read(), (status) => seconds(status.lastSuccess)),
+  );
+  gauge('jwksd_upstream_consecutive_failures', 'Failures since the last success.', source, () =>
+    perSource(read(), (status) => status.consecutiveFailures),
+  );
+  gauge('jwksd_upstream_next_refresh_seconds', 'Time until the next attempt.', source, () =>
+    perSource(read(), (status) => seconds(status.nextAttemptIn)),
+  );
+  gauge('jwksd_upstream_keys', 'Keys a source has to give.', source, () =>
+    perSource(read(), (status) => status.keys),
+  );
+  gauge('jwksd_upstream_keys_retiring', 'Keys whose removal is not confirmed yet.', source, () =>
+    perSource(read(), (status) => status.retiring),
+  );
+  gauge('jwksd_upstream_keys_rejected', 'Keys of the last input not admitted.', ['source', 'reason'], () =>
+    perEntry(read(), 'reason', (status) => status.rejected),
+  );
+  return { registry, requests };
+};

@@ -1,0 +1,84 @@
+import { METHODS } from 'node:http';
+import fastify from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { KeyringView } from '../keyring/keyring.ts';
+import { answerClientError } from './client-errors.ts';
+import type { Metrics } from './metrics.ts';
+import { createRefusals, registerDefaults } from './problem.ts';
+import { registerMetrics } from './routes/metrics.ts';
+import { probePaths, registerProbes } from './routes/probes.ts';
+import { refreshRoute } from './routes/refresh.ts';
+import { registerStatus } from './routes/status.ts';
+import { createLimitedServer, drainOnClose } from './server.ts';
+import { longestTarget } from './target.ts';
+import { createWriteGuard } from './write-guard.ts';
+
+/** Everything the ops listener is made of. */
+export interface OpsOptions {
+  readonly keyring: KeyringView;
+  readonly log: FastifyBaseLogger;
+  readonly lifecycle: { readonly draining: boolean };
+  readonly metrics: Metrics;
+  readonly version: string;
+  /** Where it will listen: off loopback, writes need a token. */
+  readonly host: string;
+  /** The bearer token of every write. */
+  readonly token: string | null;
+}
+
+const requestTimeout = 10_000;
+const bodyLimit = 16 * 1024;
+
+const readPaths = [...probePaths, '/metrics', '/status'];
+const refreshPath = '/sources/:source/refresh';
+
+/** The ops listener: probes, metrics, status and administration. Ready for `listen` or `inject`. */
+export const buildOps = (options: OpsOptions): FastifyInstance => {
+  const { keyring, log, lifecycle, metrics, version, host, token } = options;
+  const refusals = createRefusals({ log });
+  const app: FastifyInstance = fastify({
+    serverFactory: (handler) => createLimitedServer(handler, { requestTimeout, tls: null }),
+    clientErrorHandler: answerClientError,
+    frameworkErrors: refusals.refuseError,
+    bodyLimit,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: longestTarget },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  });
+  registerDefaults(app, {
+    refusals,
+    lifecycle,
+    notFound: (request, reply) =>
+      refusals.refuse(request, reply, 'not_found', 'The ops listener has nothing at this path.'),
+  });
+  registerProbes(app, { keyring, lifecycle });
+  registerMetrics(app, metrics);
+  registerStatus(app, { keyring, lifecycle, version });
+  const guard = createWriteGuard({ token, host, refusals });
+  void app.register(refreshRoute, { keyring, log, refusals, guard });
+  for (const url of readPaths) refuseOtherMethods(app, url, ['GET', 'HEAD'], refusals.refuse);
+  refuseOtherMethods(app, refreshPath, ['POST'], refusals.refuse);
+  drainOnClose(app);
+  return app;
+};
+
+const refuseOtherMethods = (
+  app: FastifyInstance,
+  url: string,
+  supported: readonly string[],
+  refuse: ReturnType<typeof createRefusals>['refuse'],
+): void => {
+  const allow = supported.join(', ');
+  const refused = app.supportedMethods.filter(
+    (method) => METHODS.includes(method) && !supported.includes(method),
+  );
+  app.route({
+    method: refused,
+    url,
+    exposeHeadRoute: false,
+    // Before the body is looked at, so that neither its type nor its size decides the answer.
+    onRequest: (request, reply) =>
+      refuse(request, reply, 'method_not_allowed', `Use ${allow}.`, { headers: { allow } }),
+    handler: () => undefined,
+  });
+};

@@ -1,0 +1,68 @@
+import type { FastifyInstance } from 'fastify';
+import type { KeyringView } from '../../keyring/keyring.ts';
+import type { SetSnapshot } from '../../keyring/snapshot.ts';
+import type { SourceStatus } from '../../sources/source.ts';
+import { reasonsNotReady } from './probes.ts';
+
+/** What `/status` looks at. */
+export interface StatusOptions {
+  readonly keyring: KeyringView;
+  readonly lifecycle: { readonly draining: boolean };
+  readonly version: string;
+}
+
+const seconds = (milliseconds: number | undefined): number | null =>
+  milliseconds === undefined ? null : Math.round(milliseconds) / 1000;
+
+const date = (milliseconds: number | undefined): string | null =>
+  milliseconds === undefined ? null : new Date(milliseconds).toISOString();
+
+const sourceStatus = (status: SourceStatus): object => ({
+  ...status,
+  lastSuccess: date(status.lastSuccess),
+  age: seconds(status.age),
+  lastError: status.lastError === undefined ? null : { ...status.lastError, at: date(status.lastError.at) },
+  nextAttemptIn: seconds(status.nextAttemptIn),
+});
+
+const setStatus = (set: SetSnapshot): object => ({
+  name: set.name,
+  profile: set.profile,
+  sources: set.sources,
+  paths: set.paths,
+  pemPaths: set.pemPaths,
+  etag: set.document?.identity.etag ?? null,
+  bytes: set.document?.identity.body.byteLength ?? null,
+  lastModified: set.document === undefined ? null : date(set.lastModified),
+  refusal: set.refusal ?? null,
+  missing: set.missing,
+  ambiguousKids: set.ambiguousKids,
+  keys: set.keys.map(({ key, source, pem }) => ({
+    thumbprint: key.thumbprint,
+    kid: key.jwk.kid ?? null,
+    kty: key.jwk.kty,
+    alg: key.jwk.alg ?? null,
+    source,
+    pem: pem !== undefined,
+  })),
+  withheld: set.withheld.map((key) => ({ ...key, kid: key.kid ?? null })),
+});
+
+/** `GET /status`: everything about sources and sets. Dates are RFC 3339, durations seconds, absent values null. */
+export const registerStatus = (app: FastifyInstance, options: StatusOptions): void => {
+  const { keyring, lifecycle, version } = options;
+  app.get('/status', (_request, reply) => {
+    const { generation, readiness, sets } = keyring.current;
+    const status = {
+      version,
+      generation,
+      ready: readiness.ready && !lifecycle.draining,
+      reasons: reasonsNotReady(options),
+      sources: keyring.sourceStatuses().map(sourceStatus),
+      sets: [...sets.values()].map(setStatus),
+    };
+    return reply
+      .headers({ 'content-type': 'application/json', 'cache-control': 'no-store' })
+      .send(Buffer.from(`${JSON.stringify(status, undefined, 2)}\n`));
+  });
+};
