@@ -11,7 +11,9 @@ export const configPrint: Command = {
   example: 'JWKSD_SERVER__PORT=9000 jwksd config print',
   run: async (parsed, io) => {
     const loaded = await loadOrThrow(parsed, io);
-    io.stdout.write(isSet(parsed, 'json') ? `${JSON.stringify(configAsJson(loaded), undefined, 2)}\n` : printConfig(loaded));
+    io.stdout.write(
+      isSet(parsed, 'json') ? `${JSON.stringify(configAsJson(loaded), undefined, 2)}\n` : printConfig(loaded),
+    );
     for (const warning of loaded.warnings) io.stderr.write(`warning: ${warning}\n`);
     return 0;
   },

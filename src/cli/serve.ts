@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { JwksdError } from '../errors.ts';
@@ -38,8 +39,7 @@ export const serve: Command = {
     const { keyring } = service;
     const metrics = createMetrics({ keyring, version });
     const common = { keyring, log, lifecycle, metrics, version };
-    const tls =
-      config.server.tls === null ? undefined : await TlsFiles.open(config.server.tls, systemClock, log);
+    const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
     const app = buildApp({
       ...common,
       ...config.server,
@@ -75,6 +75,15 @@ export const serve: Command = {
     // The signal handler ends the process.
     return await new Promise<never>(() => undefined);
   },
+};
+
+const openTls = async (files: NonNullable<Config['server']['tls']>, log: Logger): Promise<TlsFiles> => {
+  try {
+    return await TlsFiles.open(files, systemClock, log);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : '';
+    throw new JwksdError('config_invalid', `server.tls cannot be used: ${why}`, { cause: error });
+  }
 };
 
 const listen = async (
