@@ -21,9 +21,11 @@ const serverArguments = () => {
   }
 };
 
-/** The value of `--name value` or `--name=value`, undefined when the flag is absent. */
-const flag = (words, name) => {
-  const at = words.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
+/** The value of `--name value`, `--name=value` or `-n value`, undefined when the flag is absent. */
+const flag = (words, name, letter) => {
+  const at = words.findIndex(
+    (word) => word === `--${name}` || word === `-${letter}` || word.startsWith(`--${name}=`),
+  );
   if (at === -1) return undefined;
   const [, value] = words[at].split(/=(.*)/s);
   return value ?? words[at + 1];
@@ -39,7 +41,7 @@ const portInFile = (file) => {
 };
 
 const words = serverArguments();
-const file = flag(words, 'config') ?? process.env.JWKSD_CONFIG ?? '/etc/jwksd/jwksd.yaml';
+const file = flag(words, 'config', 'c') ?? process.env.JWKSD_CONFIG ?? '/etc/jwksd/jwksd.yaml';
 const port = flag(words, 'port') ?? process.env.JWKSD_SERVER__PORT ?? portInFile(file) ?? 8080;
 
 /** The status of one GET; rejects when there is no HTTP answer within 4 s. */
