@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { JwksdError } from '../errors.ts';
 import { entriesOf } from '../jwk/parse-set.ts';
+import { writeDurably } from '../sources/durable-file.ts';
 import type { SigningPair } from './key-pair.ts';
 
 /** The files of a key pair, absolute. */
@@ -45,9 +45,9 @@ export const writeKeyFiles = async (files: KeyFiles, pair: SigningPair, force: b
   await chmod(privateDirectory, 0o700);
   await mkdir(path.dirname(files.jwkSet), { recursive: true });
   if (!force) await refuseExisting(files.publicJwk);
-  await writeAtomically(files.privateKey, pair.privatePem, 0o600, force);
-  await writeAtomically(files.publicJwk, `${JSON.stringify(pair.key.jwk, undefined, 2)}\n`, 0o644, force);
-  await writeAtomically(files.jwkSet, set, 0o644, true);
+  await write(files.privateKey, pair.privatePem, 0o600, force);
+  await write(files.publicJwk, `${JSON.stringify(pair.key.jwk, undefined, 2)}\n`, 0o644, force);
+  await write(files.jwkSet, set, 0o644, true);
 };
 
 const refuseExisting = async (file: string): Promise<void> => {
@@ -81,28 +81,10 @@ const addToSet = async (file: string, { key }: SigningPair): Promise<string> => 
   return `${JSON.stringify({ keys: [...others, key.jwk] }, undefined, 2)}\n`;
 };
 
-/** Writes a file so that it is never seen half: temporary name, sync, then its own name. */
-const writeAtomically = async (file: string, text: string, mode: number, replace: boolean): Promise<void> => {
-  const temporary = path.join(
-    path.dirname(file),
-    `.${path.basename(file)}.${randomBytes(6).toString('hex')}`,
-  );
+const write = async (file: string, text: string, mode: number, replace: boolean): Promise<void> => {
   try {
-    const handle = await open(temporary, 'wx', mode);
-    try {
-      // The umask may have taken bits away, or the caller may run without one.
-      await handle.chmod(mode);
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    if (replace) await rename(temporary, file);
-    // A link fails where a rename would silently replace.
-    else await link(temporary, file);
+    await writeDurably(file, text, { mode, replace });
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? exists(file) : error;
-  } finally {
-    await rm(temporary, { force: true });
   }
 };
