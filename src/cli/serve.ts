@@ -49,29 +49,38 @@ export const serve: Command = {
     const ops = config.ops.enabled ? buildOps({ ...common, ...config.ops }) : undefined;
     tls?.watch(app);
 
-    // What can be known without the network is there before the first request is.
-    await service.apply(config);
-    const url = await listen(app, config.server, config.server.tls !== null);
-    const opsUrl = ops === undefined ? undefined : await listen(ops, config.ops, false);
-    io.stderr.write(banner(config, config.server.publicUrl ?? url, opsUrl));
-
-    const reload = reloader({ load, service, log, running: config });
-    process.on('SIGHUP', reload);
-    closeWithGrace(
+    const close = async (grace: number): Promise<void> => {
+      await drain(app, grace);
+      if (ops !== undefined) await drain(ops, 1000);
+      tls?.close();
+      await service.close();
+    };
+    const { delay, grace } = config.shutdown;
+    // From here on, because as process 1 of a container a signal without a handler is ignored.
+    const signals = closeWithGrace(
       // A close that hangs is cut off later than any close in order can take.
-      { delay: config.shutdown.delay + config.shutdown.grace + 5000, skip: ['SIGHUP'], logger: false },
+      { delay: delay + grace + 5000, skip: ['SIGHUP'], logger: false },
       async ({ signal, err }) => {
         if (err !== undefined) log.fatal({ err }, 'an error nobody caught ends the process');
         else log.info({ signal }, 'shutting down');
         lifecycle.draining = true;
-        if (err === undefined) await sleep(config.shutdown.delay);
-        await drain(app, config.shutdown.grace);
-        if (ops !== undefined) await drain(ops, 1000);
-        tls?.close();
-        await service.close();
+        if (err === undefined) await sleep(delay);
+        await close(grace);
         log.info('closed');
       },
     );
+    process.on('SIGHUP', reloader({ load, service, log, running: config }));
+    try {
+      // What can be known without the network is there before the first request is.
+      await service.apply(config);
+      const url = await listen(app, config.server, config.server.tls !== null);
+      const opsUrl = ops === undefined ? undefined : await listen(ops, config.ops, false);
+      io.stderr.write(banner(config, config.server.publicUrl ?? url, opsUrl));
+    } catch (error) {
+      signals.uninstall();
+      await close(0);
+      throw error;
+    }
     // The signal handler ends the process.
     return await new Promise<never>(() => undefined);
   },
