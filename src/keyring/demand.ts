@@ -20,6 +20,7 @@ export interface DemandParts {
 const waitLimit = 1500;
 const waiterLimit = 1024;
 const negativeFor = 30_000;
+const longestName = 1024;
 
 const nameIn = (set: SetSnapshot, { by, value }: KeyName): readonly PublishedKey[] | undefined =>
   (by === 'kid' ? set.byName : set.byDigest).get(value);
@@ -50,6 +51,10 @@ export class Demand {
   /** The keys of `name` after at most one refresh; empty when there are none. */
   async find(set: SetSnapshot, name: KeyName): Promise<readonly PublishedKey[]> {
     const { clock, cache } = this.#parts;
+    // No admitted key has such a name, and the negative cache must not be filled with long ones.
+    if (name.value.length > longestName) return this.#end('unknown');
+    const known = this.#look(set.name, name);
+    if (known.length > 0) return this.#end('found', known);
     // The validator in the name makes an old verdict worthless as soon as the set changes.
     const question = `${set.name} ${set.document?.identity.etag ?? ''} ${name.by} ${name.value}`;
     if (cache.isNegative(question, clock.now())) return this.#end('negative');
@@ -103,22 +108,24 @@ export class Demand {
     return entry;
   }
 
+  /** What the current snapshot has under the name. */
+  #look(set: string, name: KeyName): readonly PublishedKey[] {
+    const current = this.#parts.set(set);
+    return current === undefined ? [] : (nameIn(current, name) ?? []);
+  }
+
   /** The keys as soon as any refresh brought them; empty when all ended without. */
   async #race(
     set: string,
     name: KeyName,
     refreshes: readonly Promise<void>[],
   ): Promise<readonly PublishedKey[] | 'timeout'> {
-    const look = (): readonly PublishedKey[] => {
-      const current = this.#parts.set(set);
-      return current === undefined ? [] : (nameIn(current, name) ?? []);
-    };
     return await new Promise((resolve) => {
       const cancel = this.#parts.clock.after(waitLimit, () => resolve('timeout'));
       let left = refreshes.length;
       const ended = (): void => {
         left -= 1;
-        const found = look();
+        const found = this.#look(set, name);
         if (found.length === 0 && left > 0) return;
         cancel();
         resolve(found);

@@ -49,6 +49,10 @@ export class Keyring implements KeyringView {
   #sources = new Map<string, Source>();
   #sets: readonly SetSpec[] = [];
   #current: Snapshot = emptySnapshot;
+  #closed = false;
+  /** Sources that were started and not closed yet, published or not. */
+  readonly #started = new Set<Source>();
+  #replacing: Promise<void> = Promise.resolve();
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -75,19 +79,33 @@ export class Keyring implements KeyringView {
   /**
    * Publishes other content: sources that are gone are closed with their keys, new ones are started.
    *
-   * Resolves when everything that can be known without the network is published.
+   * Resolves when everything that can be known without the network is published. One replacement follows another;
+   * after `close` there is none.
    */
-  async replace({ sources, sets }: KeyringContent): Promise<void> {
+  async replace(content: KeyringContent): Promise<void> {
+    const turn = this.#replacing.then(async () => await this.#replace(content));
+    this.#replacing = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #replace({ sources, sets }: KeyringContent): Promise<void> {
+    if (this.#closed) return;
     const kept = new Set(sources);
     const removed = [...this.#sources.values()].filter((source) => !kept.has(source));
     const added = sources.filter((source) => this.#sources.get(source.name) !== source);
+    for (const source of added) this.#started.add(source);
     await Promise.all(added.map(async (source) => await source.start(() => void this.settled())));
     // While something is published already, it stays until the new sources have had a chance to load.
     if (this.#sources.size > 0) await this.#firstLoads(added);
     this.#sources = new Map(sources.map((source) => [source.name, source]));
     this.#sets = sets;
     await this.settled();
-    await Promise.all(removed.map(async (source) => await source.close()));
+    await Promise.all(removed.map(async (source) => await this.#end(source)));
+  }
+
+  async #end(source: Source): Promise<void> {
+    this.#started.delete(source);
+    await source.close();
   }
 
   sourceStatuses(): readonly SourceStatus[] {
@@ -111,7 +129,9 @@ export class Keyring implements KeyringView {
 
   /** Ends all sources. What was published stays in `current`. */
   async close(): Promise<void> {
-    await Promise.all([...this.#sources.values()].map(async (source) => await source.close()));
+    this.#closed = true;
+    await Promise.all([...this.#started].map(async (source) => await this.#end(source)));
+    await this.#replacing;
   }
 
   async #firstLoads(sources: readonly Source[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { encrypts } from '../jwk/algorithms.ts';
 import type { Key } from '../jwk/key.ts';
 import type { WithheldReason } from './snapshot.ts';
 
@@ -13,14 +14,11 @@ export type Selection = { readonly json: string } | { readonly withheld: Withhel
 /** Opencast 19 reads at most this many bytes of a JWK Set. */
 const opencastLimit = 51_200;
 
-const signatureAlg =
-  /^(?:RS|PS|ES)(?:256|384|512)$|^ES256K$|^EdDSA$|^Ed25519$|^Ed448$|^ML-DSA-(?:44|65|87)$/u;
-
 /** Whether a key may verify signatures: `use`, `key_ops` and `alg` say so or are silent (RFC 7517 §4.2, §4.3). */
 const isSignatureKey = ({ jwk }: Key): boolean =>
   (jwk.use === undefined || jwk.use === 'sig') &&
   (jwk.key_ops === undefined || jwk.key_ops.includes('verify')) &&
-  (jwk.alg === undefined || signatureAlg.test(jwk.alg));
+  (jwk.alg === undefined || !encrypts(jwk.alg));
 
 const generic = (key: Key): Selection => {
   if (key.fullOnly !== undefined) return { withheld: key.fullOnly };

@@ -22,27 +22,29 @@ export const fixedLocator = (url: URL): Locator => ({
 
 const documentLimit = 256 * 1024;
 const rediscoverAfter = 3_600_000;
+const retryAfterwards = 300_000;
 
 /** Where an issuer publishes its metadata (OpenID Connect Discovery 1.0 §4): a trailing slash of the issuer is dropped first. */
 export const discoveryUrl = (issuer: string): URL =>
   new URL(`${issuer.replace(/\/$/u, '')}/.well-known/openid-configuration`);
 
 /**
- * Finds the `jwks_uri` of an OIDC issuer, hourly and after every two failed cycles.
+ * Finds the `jwks_uri` of an OIDC issuer, hourly, after two failed cycles, and every 5 minutes while they fail.
  *
  * The document must name exactly the configured issuer (§4.3). A new `jwks_uri` is tried first, but the old one is kept
  * until the new one has yielded usable keys: a wrong deployment at the provider must not cost good keys.
  */
 export class Discovery implements Locator {
   readonly #issuer: string;
-  readonly #requester: Requester;
+  readonly #requester: Pick<Requester, 'send'>;
   readonly #clock: Clock;
   readonly #allowInsecureHttp: boolean;
   #confirmed: URL | undefined;
   #found: URL | undefined;
-  #foundAt = 0;
+  #foundAt = -Infinity;
+  #askedAt = -Infinity;
 
-  constructor(issuer: string, requester: Requester, clock: Clock, allowInsecureHttp: boolean) {
+  constructor(issuer: string, requester: Pick<Requester, 'send'>, clock: Clock, allowInsecureHttp: boolean) {
     this.#issuer = issuer;
     this.#requester = requester;
     this.#clock = clock;
@@ -53,9 +55,8 @@ export class Discovery implements Locator {
     failed: number,
     signal: AbortSignal,
   ): Promise<{ readonly ok: true; readonly urls: readonly URL[] } | Failure> {
-    const due =
-      this.#found === undefined || failed >= 2 || this.#clock.now() - this.#foundAt >= rediscoverAfter;
-    if (due) {
+    if (this.#due(failed)) {
+      this.#askedAt = this.#clock.now();
       const found = await this.#discover(signal);
       if (found instanceof URL) {
         this.#found = found;
@@ -70,6 +71,14 @@ export class Discovery implements Locator {
 
   confirm(url: URL): void {
     this.#confirmed = url;
+  }
+
+  #due(failed: number): boolean {
+    const now = this.#clock.now();
+    if (this.#found === undefined) return true;
+    // Two failures may mean that the keys have moved; a longer outage is not made worse by asking twice as often.
+    if (failed >= 2) return failed === 2 || now - this.#askedAt >= retryAfterwards;
+    return now - this.#foundAt >= rediscoverAfter;
   }
 
   async #discover(signal: AbortSignal): Promise<URL | Failure> {

@@ -1,9 +1,10 @@
 import type { BigIntStats } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Key, ParsedSet, RejectReason } from '../jwk/key.ts';
 import { parseKeyFile } from '../jwk/parse-file.ts';
 import { paced } from './pace.ts';
+import { readBounded } from './read-bounded.ts';
 
 /** What one look at the key files found. */
 export interface FileReport {
@@ -40,6 +41,8 @@ const maxFileBytes = 16 * 1024 * 1024;
 const maxKeys = 20_000;
 /** A file that changed this shortly before it was read may have changed again within the same tick of its clock. */
 const settleMs = 3000;
+/** Troubles that may be over without the file looking any different. */
+const passing: ReadonlySet<string> = new Set(['unreadable', 'incomplete']);
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'error';
 const stampOf = (s: BigIntStats): string => [s.dev, s.ino, s.size, s.mtimeNs, s.ctimeNs].join(' ');
@@ -61,11 +64,16 @@ export class FileReader {
     this.#rsaAlg = rsaAlg;
   }
 
-  /** Looks at every file once; `wall` is the time of the look in milliseconds since the epoch. Never rejects. */
-  async read(wall: number): Promise<FileReport> {
+  /**
+   * Looks at every file once; `wall` is the time of the look in milliseconds since the epoch. Never rejects.
+   *
+   * `forget: false` does not count files as missing: two looks in the same instant prove no more than one.
+   */
+  async read(wall: number, { forget = true }: { readonly forget?: boolean } = {}): Promise<FileReport> {
     const listed = await this.#list();
-    for (const file of listed.files) await this.#look(file, wall);
-    if (listed.complete) this.#miss(new Set(listed.files));
+    const present = new Set<string>();
+    for (const file of listed.files) if (await this.#look(file, wall)) present.add(file);
+    if (listed.complete && forget) this.#miss(present);
     return this.#report(listed.error);
   }
 
@@ -94,35 +102,40 @@ export class FileReader {
     }
   }
 
-  async #look(file: string, wall: number): Promise<void> {
+  /** Reads one file if need be; false when there is no such file, or only a link to none. */
+  async #look(file: string, wall: number): Promise<boolean> {
     const before = this.#known.get(file);
-    const keep = (at: string, trouble: Trouble): void => {
+    const keep = (at: string, trouble: Trouble): true => {
       this.#known.set(file, { stamp: at, readAt: wall, good: before?.good, trouble, missed: 0 });
+      return true;
     };
     let stamp = '';
     try {
       const stats = await stat(file, { bigint: true });
       stamp = stampOf(stats);
       const settled = before !== undefined && Number(stats.ctimeNs / 1_000_000n) < before.readAt - settleMs;
-      if (before?.stamp === stamp && settled && before.trouble?.code !== 'unreadable') {
+      if (before?.stamp === stamp && settled && !passing.has(before.trouble?.code ?? '')) {
         this.#known.set(file, { ...before, missed: 0 });
-        return;
+        return true;
       }
-      if (stats.isDirectory()) return;
+      if (stats.isDirectory() && before === undefined) return true;
       if (!stats.isFile())
         return keep(stamp, { code: 'not_a_file', detail: `${file} is not a regular file` });
       if (stats.size > BigInt(maxFileBytes)) {
         const detail = `${file} is larger than ${maxFileBytes / 1024 / 1024} MiB`;
         return keep(stamp, { code: 'too_large', detail });
       }
-      const bytes = await readBounded(file);
+      const bytes = await readBounded(file, maxFileBytes);
       if (bytes === undefined)
         return keep(stamp, { code: 'too_large', detail: `${file} grew while it was read` });
       const options = { name: file, rsaAlg: this.#rsaAlg, maxKeys };
       const parsed = await paced(parseKeyFile(bytes, options));
       if (parsed.keys.length > 0) {
+        if (before?.good !== undefined && before.stamp !== stamp && looksCutOff(before.good, parsed)) {
+          return keep(stamp, { code: 'incomplete', detail: `${file} seems to be in the middle of a change` });
+        }
         this.#known.set(file, { stamp, readAt: wall, good: parsed, trouble: undefined, missed: 0 });
-        return;
+        return true;
       }
       const [why] = parsed.rejected;
       const reason = bytes.length === 0 ? 'the file is empty' : (why?.detail ?? 'it holds no keys');
@@ -130,8 +143,8 @@ export class FileReader {
       return keep(stamp, { code: why?.reason ?? 'empty_set', detail: `${file}: ${reason}`, rejectedCounts });
     } catch (error) {
       const code = codeOf(error);
-      // Gone between listing and reading: counted as missing by the next look.
-      if (code !== 'ENOENT') keep(stamp, { code: 'unreadable', detail: `${file} cannot be read (${code})` });
+      if (code === 'ENOENT') return false;
+      return keep(stamp, { code: 'unreadable', detail: `${file} cannot be read (${code})` });
     }
   }
 
@@ -171,19 +184,9 @@ export class FileReader {
   }
 }
 
-/** The content of a file; undefined when it turns out larger than its size said. */
-const readBounded = async (file: string): Promise<Buffer | undefined> => {
-  const handle = await open(file, 'r');
-  try {
-    const buffer = Buffer.alloc((await handle.stat()).size + 1);
-    let length = 0;
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
-      if (bytesRead === 0) return buffer.subarray(0, length);
-      length += bytesRead;
-      if (length === buffer.length) return undefined;
-    }
-  } finally {
-    await handle.close();
-  }
+/** Whether new content lacks a key and has something unreadable instead, as a file has that is being written. */
+const looksCutOff = (before: ParsedSet, now: ParsedSet): boolean => {
+  const names = new Set(now.keys.map((key) => key.thumbprint));
+  const lost = before.keys.some((key) => !names.has(key.thumbprint));
+  return lost && (now.rejectedCounts.malformed ?? 0) > (before.rejectedCounts.malformed ?? 0);
 };

@@ -65,13 +65,13 @@ export class FilesSource implements Source {
 
   async start(listener: () => void): Promise<void> {
     this.#listener = listener;
-    await this.refresh();
+    await this.refresh('schedule');
   }
 
-  async refresh(): Promise<RefreshOutcome> {
-    this.#running ??= this.#poll().finally(() => {
+  async refresh(cause: Parameters<Source['refresh']>[0]): Promise<RefreshOutcome> {
+    this.#running ??= this.#poll(cause !== 'demand').finally(() => {
       this.#running = undefined;
-      if (!this.#closed) this.#timer.set(this.#options.poll, () => void this.refresh());
+      if (!this.#closed) this.#timer.set(this.#options.poll, () => void this.refresh('schedule'));
     });
     return await this.#running;
   }
@@ -102,8 +102,8 @@ export class FilesSource implements Source {
     };
   }
 
-  async #poll(): Promise<RefreshOutcome> {
-    const report = await this.#reader.read(this.#clock.wall());
+  async #poll(forget: boolean): Promise<RefreshOutcome> {
+    const report = await this.#reader.read(this.#clock.wall(), { forget });
     if (this.#closed) return this.#outcome('closed', 'the source was removed');
     this.#tell(report);
     this.#report = report;
@@ -111,31 +111,26 @@ export class FilesSource implements Source {
     const failed =
       report.error ??
       (empty ? { code: 'no_usable_keys', detail: `no usable key in ${this.#options.path}` } : undefined);
-    const outcome =
-      failed === undefined ? this.#succeed(report.keys) : this.#outcome(failed.code, failed.detail);
-    this.#polls[outcome.ok ? 'ok' : outcome.error.code] =
-      (this.#polls[outcome.ok ? 'ok' : outcome.error.code] ?? 0) + 1;
-    if (!outcome.ok) {
-      this.#failures += 1;
-      this.#lastError = outcome.error;
+    const result = failed?.code ?? 'ok';
+    this.#polls[result] = (this.#polls[result] ?? 0) + 1;
+    if (failed === undefined) {
+      this.#failures = 0;
+      this.#succeededAt = this.#clock.now();
+      this.#succeededWall = this.#clock.wall();
+      return { ok: true, changed: this.#publish(report.keys, 'FRESH') };
     }
-    return this.#publish(report.keys, empty ? 'DOWN' : outcome.ok ? 'FRESH' : 'STALE') && outcome.ok
-      ? { ok: true, changed: true }
-      : outcome;
+    const outcome = this.#outcome(failed.code, failed.detail);
+    this.#failures += 1;
+    this.#lastError = outcome.error;
+    this.#publish(report.keys, empty ? 'DOWN' : 'STALE');
+    return outcome;
   }
 
-  #succeed(keys: readonly Key[]): RefreshOutcome {
-    this.#failures = 0;
-    this.#succeededAt = this.#clock.now();
-    this.#succeededWall = this.#clock.wall();
-    return { ok: true, changed: keys !== this.#current.keys };
-  }
-
-  #outcome(code: string, detail: string): RefreshOutcome {
+  #outcome(code: string, detail: string): Extract<RefreshOutcome, { ok: false }> {
     return { ok: false, error: { code, detail, at: this.#clock.wall() } };
   }
 
-  /** Replaces `current` when keys or state changed; tells whether it did. */
+  /** Replaces `current` when keys or state changed; tells whether keys did. */
   #publish(keys: readonly Key[], state: SourceState): boolean {
     const before = this.#current;
     const same =
@@ -147,7 +142,7 @@ export class FilesSource implements Source {
       this.#log.info({ source: this.name, from: before.state, to: state }, 'source state');
     this.#current = { ...before, state, keys: same ? before.keys : keys };
     this.#listener();
-    return true;
+    return !same;
   }
 
   /** Logs what is odd about the files, once per oddity. */

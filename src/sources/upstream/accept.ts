@@ -33,13 +33,19 @@ export const readCandidate = async (answer: Answer, maxKeys: number): Promise<Ca
  *
  * Additions and changed material count at once. A key that is no longer listed stays, retiring, until a confirming
  * answer lacks it too at least `removalConfirm` milliseconds later: providers behind a load balancer answer with an
- * older set now and then. A `kid` that names new material gives up the old at once, for it can only name one.
+ * older set now and then. A `kid` that names new material gives up the old at once, for it can only name one. Of an
+ * upstream that answers each request with another set, no more than `maxKeys` stay, the latest.
  */
 export const nextGeneration = (
   previous: Generation | undefined,
   listed: readonly Key[],
   from: { readonly url: URL; readonly answer: Answer },
-  options: { readonly clock: Clock; readonly removalConfirm: number; readonly confirming: boolean },
+  options: {
+    readonly clock: Clock;
+    readonly removalConfirm: number;
+    readonly confirming: boolean;
+    readonly maxKeys: number;
+  },
 ): Generation => {
   const { url, answer } = from;
   const now = options.clock.now();
@@ -53,7 +59,8 @@ export const nextGeneration = (
       continue;
     const first = since.get(key);
     const confirmed = first !== undefined && options.confirming && now - first >= options.removalConfirm;
-    if (!confirmed) retiring.push({ key, since: first ?? now });
+    // Those listed until now come first, so what is beyond the limit is what retired longest ago.
+    if (!confirmed && retiring.length < options.maxKeys) retiring.push({ key, since: first ?? now });
   }
   const keys = [...listed, ...retiring.map(({ key }) => key)];
   const unchanged =

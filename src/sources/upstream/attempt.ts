@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { request, type Dispatcher } from 'undici';
 import type { Clock } from '../../clock.ts';
+import { readBounded } from '../read-bounded.ts';
 import { literalBlocked } from './addresses.ts';
 import { readBody } from './body.ts';
 import { failure, failureOf, failureOfStatus, type Failure } from './failure.ts';
@@ -43,6 +43,7 @@ export interface Answer {
 }
 
 const maxRedirects = 3;
+const largestToken = 64 * 1024;
 const redirects = new Set([301, 302, 303, 307, 308]);
 
 /** Sends requests to one upstream, each bounded in time, size and destination. */
@@ -61,21 +62,31 @@ export class Requester {
 
   /** One attempt. Never throws; `signal` ends it early when the source is closed. */
   async send(url: URL, ask: Ask, signal: AbortSignal): Promise<Answer | Failure> {
-    const opened = await this.#transport.open();
-    if (!opened.ok) return opened;
-    const deadline = new AbortController();
-    const cancel = this.#clock.after(this.#options.totalTimeout, () => deadline.abort());
+    const route = await this.#transport.open();
+    if (!route.ok) return route;
+    const { totalTimeout } = this.#options;
+    const ending = new AbortController();
+    let late = false;
+    const end = (): void => {
+      ending.abort();
+      // A request that still waits for its connection does not hear the signal.
+      route.close();
+    };
+    const cancel = this.#clock.after(totalTimeout, () => {
+      late = true;
+      end();
+    });
+    // Not AbortSignal.any: on Node 20 that keeps a trace of every attempt as long as the source lives.
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
     try {
-      return await this.#follow(url, ask, opened.dispatcher, AbortSignal.any([signal, deadline.signal]));
+      return await this.#follow(url, ask, route.dispatcher, ending.signal);
     } catch (error) {
-      if (deadline.signal.aborted) {
-        return failure('timeout', `no complete answer within ${this.#options.totalTimeout} ms`);
-      }
-      return failureOf(error);
+      return late ? failure('timeout', `no complete answer within ${totalTimeout} ms`) : failureOf(error);
     } finally {
       cancel();
-      // Ends a connection that is still being made, and the rest of a body nobody wants.
-      opened.dispatcher.destroy().catch(() => undefined);
+      signal.removeEventListener('abort', end);
+      route.close();
     }
   }
 
@@ -91,7 +102,12 @@ export class Requester {
     for (let hops = 0; ; hops += 1) {
       const refused = literalBlocked(url, this.#options.blockPrivateAddresses);
       if (refused !== undefined) return refused;
-      const headers = { ...(url.origin === start.origin ? own.headers : {}), ...this.#headers(ask) };
+      const headers = {
+        accept: ask.accept,
+        'user-agent': this.#userAgent,
+        ...(url.origin === start.origin ? own.headers : {}),
+        ...conditions(ask),
+      };
       const response = await request(url, { dispatcher, signal, headers, headersTimeout: 0, bodyTimeout: 0 });
       // An error of a body that is thrown away must not become an unhandled event.
       response.body.on('error', () => undefined);
@@ -118,17 +134,6 @@ export class Requester {
     return failureOfStatus(status, retryAfter(headers, this.#clock.wall()));
   }
 
-  #headers(ask: Ask): Record<string, string> {
-    return {
-      accept: ask.accept,
-      'accept-encoding': 'identity',
-      'user-agent': this.#userAgent,
-      ...(ask.noCache === true ? { 'cache-control': 'no-cache' } : {}),
-      ...(ask.etag === undefined ? {} : { 'if-none-match': ask.etag }),
-      ...(ask.lastModified === undefined ? {} : { 'if-modified-since': ask.lastModified }),
-    };
-  }
-
   /** The configured headers and the bearer token: for the origin itself, never for where it redirects to. */
   async #ownHeaders(): Promise<{ readonly ok: true; readonly headers: Record<string, string> } | Failure> {
     const headers: Record<string, string> = {};
@@ -136,7 +141,7 @@ export class Requester {
     const { bearerTokenFile } = this.#options;
     if (bearerTokenFile === null) return { ok: true, headers };
     try {
-      const token = (await readFile(bearerTokenFile, 'utf8')).trim();
+      const token = (await readBounded(bearerTokenFile, largestToken))?.toString().trim() ?? '';
       if (!/^[\x21-\x7e]+$/u.test(token)) return failure('token_file', `${bearerTokenFile} holds no token`);
       headers['authorization'] = `Bearer ${token}`;
       return { ok: true, headers };
@@ -145,3 +150,11 @@ export class Requester {
     }
   }
 }
+
+/** The headers jwksd alone decides about, whatever is configured. */
+const conditions = (ask: Ask): Record<string, string> => ({
+  'accept-encoding': 'identity',
+  ...(ask.noCache === true ? { 'cache-control': 'no-cache' } : {}),
+  ...(ask.etag === undefined ? {} : { 'if-none-match': ask.etag }),
+  ...(ask.lastModified === undefined ? {} : { 'if-modified-since': ask.lastModified }),
+});

@@ -29,7 +29,7 @@ export interface Situation {
 /** What every exchange with one upstream has in common. */
 export interface ExchangeParts {
   readonly clock: Clock;
-  readonly requester: Requester;
+  readonly requester: Pick<Requester, 'send'>;
   readonly locator: Locator;
   /** Shared by all upstreams of the process. */
   readonly limiter: <T>(task: () => Promise<T>) => Promise<T>;

@@ -61,22 +61,26 @@ export const failure = (code: FailureCode, detail: string, cause?: Failure): Fai
 
 const byErrno: Record<string, FailureCode> = {
   ENOTFOUND: 'dns',
-  EAI_AGAIN: 'dns',
-  EAI_FAIL: 'dns',
-  EAI_NODATA: 'dns',
-  EAI_NONAME: 'dns',
   ECONNREFUSED: 'connect',
   EHOSTUNREACH: 'connect',
   ENETUNREACH: 'connect',
   EHOSTDOWN: 'connect',
   EADDRNOTAVAIL: 'connect',
   EACCES: 'connect',
+  EPERM: 'connect',
+  EMFILE: 'connect',
+  ENFILE: 'connect',
+  // A proxy that refuses the tunnel.
+  UND_ERR_ABORTED: 'connect',
   ETIMEDOUT: 'timeout',
   UND_ERR_CONNECT_TIMEOUT: 'timeout',
   UND_ERR_HEADERS_TIMEOUT: 'timeout',
   UND_ERR_BODY_TIMEOUT: 'timeout',
   ECONNRESET: 'reset',
+  ECONNABORTED: 'reset',
   EPIPE: 'reset',
+  // A chunked body that ends early.
+  HPE_INVALID_EOF_STATE: 'reset',
   UND_ERR_SOCKET: 'reset',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'reset',
   UND_ERR_HEADERS_OVERFLOW: 'too_large',
@@ -99,7 +103,7 @@ const errorCode = (error: unknown): string => {
 export const failureOf = (error: unknown): Failure => {
   const code = errorCode(error);
   if (code === 'ERR_JWKSD_ADDRESS') return failure('address_blocked', (error as Error).message);
-  const known = byErrno[code];
+  const known = code.startsWith('EAI_') ? 'dns' : byErrno[code];
   if (known !== undefined) return failure(known, `the connection failed (${code})`);
   if (tlsCode.test(code)) return failure('tls_cert', `the TLS certificate was not accepted (${code})`);
   return failure('http_other', `the answer is not usable HTTP${code === '' ? '' : ` (${code})`}`);
@@ -108,7 +112,11 @@ export const failureOf = (error: unknown): Failure => {
 /** The failure behind a status other than 200, or than 304 to a conditional request. */
 export const failureOfStatus = (status: number, retryAfter: number | undefined): Failure => {
   const detail = `the upstream answered ${status}`;
-  const after = retryAfter === undefined || (status !== 429 && status !== 503) ? {} : { retryAfter };
+  // An upstream that says when to come back is not asked again before that.
+  const after =
+    retryAfter === undefined || (status !== 429 && status !== 503)
+      ? {}
+      : ({ retryAfter, retry: 'later' } as const);
   if (status >= 500 || status === 408 || status === 425) return { ...failure('http_5xx', detail), ...after };
   if (status === 429) return { ...failure('http_429', detail), ...after };
   const named: Record<number, FailureCode> = {

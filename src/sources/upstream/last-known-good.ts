@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { readBounded } from '../read-bounded.ts';
 
 /** What outlives the process: the accepted keys of one upstream and how old they are. */
 export interface Remembered {
@@ -15,6 +16,8 @@ export interface Remembered {
 }
 
 const format = 1;
+/** Far above what `maxBody` and `maxKeys` let an upstream have. */
+const largest = 256 * 1024 * 1024;
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /**
@@ -40,7 +43,7 @@ export class LastKnownGood {
   async read(): Promise<Remembered | undefined> {
     let text: string;
     try {
-      text = await readFile(this.#file, 'utf8');
+      text = (await readBounded(this.#file, largest))?.toString() ?? '';
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw new Error(`${this.#file} cannot be read`, { cause: error });
@@ -51,7 +54,20 @@ export class LastKnownGood {
     if (content.format !== format)
       throw new Error(`${this.#file} has format ${content.format}, this version reads 1`);
     if (content.origin !== this.#origin) throw new Error(`${this.#file} belongs to another URL`);
+    if (!Number.isFinite(content.fetchedAt) || !Array.isArray(content.keys))
+      throw new Error(`${this.#file} has no keys or no date`);
     return content;
+  }
+
+  /** Removes what writes that were killed left behind before `wall` (milliseconds since the epoch). */
+  async sweep(wall: number): Promise<void> {
+    const ours = `${path.basename(this.#file)}.`;
+    for (const name of await readdir(this.#directory).catch(() => [])) {
+      if (!name.startsWith(ours) || !name.endsWith('.tmp')) continue;
+      const file = path.join(this.#directory, name);
+      const age = await stat(file).catch(() => undefined);
+      if (age !== undefined && age.mtimeMs < wall) await rm(file, { force: true }).catch(() => undefined);
+    }
   }
 
   /** Replaces the file. Rejects when the disk refuses; the old file is then untouched. */

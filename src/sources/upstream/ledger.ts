@@ -3,7 +3,7 @@ import type { ParsedSet } from '../../jwk/key.ts';
 import type { SourceError, SourceStatus } from '../source.ts';
 import type { Answer } from './attempt.ts';
 import type { Failure } from './failure.ts';
-import { freshness, type Freshness } from './freshness.ts';
+import { freshness, type Freshness, type Headers } from './freshness.ts';
 import type { StateFacts } from './state.ts';
 
 type Told = 'rejected' | 'lastSuccess' | 'age' | 'lastError' | 'consecutiveFailures' | 'attempts' | 'notes';
@@ -15,6 +15,8 @@ export class Ledger {
   #succeededAt: number | undefined;
   #succeededWall: number | undefined;
   #freshness: Freshness = { remaining: undefined, staleIfError: 0 };
+  /** Caching headers of the last 200; what a 304 does not repeat still holds (RFC 9111 §4.3.4). */
+  #lifetime: Headers = {};
   #restored = false;
   #lastError: SourceError | undefined;
   #parsed: ParsedSet | undefined;
@@ -67,7 +69,11 @@ export class Ledger {
     this.#restored = false;
     this.#succeededAt = this.#clock.now();
     this.#succeededWall = this.#clock.wall();
-    this.#freshness = freshness(answer.headers, this.#succeededWall);
+    const { status, headers } = answer;
+    const told = headers['cache-control'] !== undefined || headers['expires'] !== undefined;
+    if (status === 200 || told)
+      this.#lifetime = { 'cache-control': headers['cache-control'], expires: headers['expires'] };
+    this.#freshness = freshness({ ...headers, ...this.#lifetime }, this.#succeededWall);
     return this.#succeededWall;
   }
 

@@ -3,7 +3,7 @@ import { admitEntries } from '../../jwk/parse-set.ts';
 import type { Generation } from '../key-cache.ts';
 import { paced } from '../pace.ts';
 import type { Log } from '../source.ts';
-import type { LastKnownGood } from './last-known-good.ts';
+import type { LastKnownGood, Remembered } from './last-known-good.ts';
 
 /** Keys from before this process, with their age when it began. */
 export interface Restored {
@@ -19,6 +19,8 @@ const rewriteEvery = 300_000;
 const futureTrust = 3_600_000;
 /** Clocks of two hosts differ a little. */
 const skew = 60_000;
+/** No write takes this long: a temporary file as old as that is left over from a process that was killed. */
+const abandonedAfter = 3_600_000;
 
 /**
  * An upstream's memory beyond the process: reads the last-known-good file once, writes it on change and every 5 minutes.
@@ -31,7 +33,8 @@ export class Memory {
   readonly #log: Log;
   readonly #source: string;
   readonly #maxKeys: number;
-  #writing: Promise<void> = Promise.resolve();
+  #writing: Promise<void> | undefined;
+  #next: Remembered | undefined;
   #writtenAt = -Infinity;
   #failing = false;
 
@@ -52,6 +55,7 @@ export class Memory {
     if (this.#file === undefined) return undefined;
     const source = this.#source;
     try {
+      await this.#file.sweep(this.#clock.wall() - abandonedAfter);
       const found = await this.#file.read();
       if (found === undefined) return undefined;
       const elapsed = this.#clock.wall() - found.fetchedAt;
@@ -70,18 +74,27 @@ export class Memory {
     }
   }
 
-  /** Writes in the background, one write after another; `fetchedAt` in milliseconds since the epoch. */
+  /** Writes in the background, the latest state last; `fetchedAt` in milliseconds since the epoch. */
   save(generation: Generation, fetchedAt: number, changed: boolean): void {
     const file = this.#file;
     if (file === undefined || (!changed && this.#clock.now() - this.#writtenAt < rewriteEvery)) return;
     this.#writtenAt = this.#clock.now();
     const { url, etag, lastModified } = generation;
-    const keys = generation.keys.map((key) => key.jwk);
-    const before = this.#writing;
-    this.#writing = (async () => {
-      await before;
+    // While a slow disk takes one write, newer states replace each other and do not pile up.
+    this.#next = { keys: generation.keys.map((key) => key.jwk), url, etag, lastModified, fetchedAt };
+    this.#writing ??= this.#writeAll(file);
+  }
+
+  /** Resolves when the last state asked for is written, or refused by the disk. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #writeAll(file: LastKnownGood): Promise<void> {
+    for (let next = this.#next; next !== undefined; next = this.#next) {
+      this.#next = undefined;
       try {
-        await file.write({ keys, url, etag, lastModified, fetchedAt });
+        await file.write(next);
         this.#failing = false;
       } catch (error) {
         if (!this.#failing)
@@ -89,11 +102,7 @@ export class Memory {
         this.#failing = true;
         this.#writtenAt = -Infinity;
       }
-    })();
-  }
-
-  /** Resolves when every write asked for so far has ended. */
-  async settled(): Promise<void> {
-    await this.#writing;
+    }
+    this.#writing = undefined;
   }
 }

@@ -29,3 +29,18 @@ export class Timer {
     this.#due = undefined;
   }
 }
+
+/** Resolves after `ms` milliseconds, or as soon as `signal` aborts. */
+export const pause = async (clock: Clock, ms: number, signal: AbortSignal): Promise<void> => {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      cancel();
+      // A signal outlives many pauses and must not remember them.
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end, { once: true });
+  });
+};

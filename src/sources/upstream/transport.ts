@@ -1,6 +1,9 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import tls from 'node:tls';
-import { EnvHttpProxyAgent, type Dispatcher } from 'undici';
+import { buildConnector, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici';
+import { readBounded } from '../read-bounded.ts';
 import { guardedLookup } from './addresses.ts';
 import { failure, type Failure } from './failure.ts';
 
@@ -14,6 +17,16 @@ export interface TransportOptions {
   readonly proxy: string | null;
   readonly blockPrivateAddresses: boolean;
 }
+
+/** The way to an upstream for one attempt. */
+export interface Route {
+  readonly ok: true;
+  readonly dispatcher: Dispatcher;
+  /** Ends everything at once: requests fail, and sockets close, in whatever state they are. */
+  close(): void;
+}
+
+const largestCaFile = 4 * 1024 * 1024;
 
 /** The certificates this process trusts by default, as PEM. */
 const defaultAuthorities = async (): Promise<readonly string[]> => {
@@ -38,37 +51,59 @@ export class Transport {
     this.#options = options;
   }
 
-  /** A dispatcher the caller must destroy, or `ca_file` when the certificate authority cannot be read. */
-  async open(): Promise<{ readonly ok: true; readonly dispatcher: Dispatcher } | Failure> {
-    const { connectTimeout, blockPrivateAddresses, proxy } = this.#options;
+  /** A route the caller must close; a failure when the certificate authority or the proxy is no such thing. */
+  async open(): Promise<Route | Failure> {
     let secureContext: tls.SecureContext | undefined;
     try {
       secureContext = await this.#authorities();
     } catch {
       return failure('ca_file', `caFile ${this.#options.caFile} cannot be read as PEM certificates`);
     }
-    const connect = {
-      timeout: connectTimeout,
-      lookup: guardedLookup(blockPrivateAddresses),
-      ...(secureContext === undefined ? {} : { secureContext }),
-    };
-    const { lookup: _, ...throughProxy } = connect;
+    try {
+      return this.#route(secureContext === undefined ? {} : { secureContext });
+    } catch {
+      return failure('connect', 'the proxy, configured or from the environment, is not a usable URL');
+    }
+  }
+
+  #route(trust: { readonly secureContext?: tls.SecureContext }): Route {
+    const { connectTimeout, blockPrivateAddresses, proxy } = this.#options;
+    const sockets = new Set<Socket>();
+    // undici forgets a socket whose handshake is under way when it is destroyed, so they are remembered here.
+    const remember =
+      (connector: buildConnector.connector): buildConnector.connector =>
+      (options, callback) => {
+        // The types hide that a connector returns its socket before it is connected.
+        const socket = connector(options, callback) as unknown as Socket;
+        sockets.add(socket);
+        socket.once('close', () => sockets.delete(socket));
+      };
+    const throughProxy = { timeout: connectTimeout, ...trust };
+    const direct = { ...throughProxy, lookup: guardedLookup(blockPrivateAddresses) };
     const dispatcher = new EnvHttpProxyAgent({
-      connect,
+      connect: remember(buildConnector(direct)),
       requestTls: throughProxy,
       // The proxy is the operator's choice and usually a private address: the policy is for upstreams.
       proxyTls: throughProxy,
+      clientFactory: (origin, { connect }: { connect: buildConnector.connector }) =>
+        new Pool(origin, { connect: remember(connect) }),
       pipelining: 0,
       ...(proxy === null ? {} : { httpProxy: proxy, httpsProxy: proxy, noProxy: '' }),
     });
-    return { ok: true, dispatcher };
+    const close = (): void => {
+      dispatcher.destroy().catch(() => undefined);
+      for (const socket of sockets) socket.destroy();
+    };
+    return { ok: true, dispatcher, close };
   }
 
   async #authorities(): Promise<tls.SecureContext | undefined> {
     const { caFile } = this.#options;
     if (caFile === null) return undefined;
-    const pem = await readFile(caFile, 'utf8');
+    const pem = (await readBounded(caFile, largestCaFile))?.toString() ?? '';
     if (this.#trusted?.pem !== pem) {
+      // A file without a readable certificate would be ignored in silence.
+      void new X509Certificate(pem);
       const context = tls.createSecureContext({ ca: [...(await defaultAuthorities()), pem] });
       this.#trusted = { pem, context };
     }

@@ -6,10 +6,11 @@ import { nextGeneration, type Refusal } from './accept.ts';
 import type { Exchange, Success } from './exchange.ts';
 import { failure } from './failure.ts';
 import { Ledger } from './ledger.ts';
+import { logChanges, logRejections } from './log.ts';
 import type { Memory } from './memory.ts';
 import { backoff, nextRefresh, retryPause } from './schedule.ts';
 import { expiresAfter, stateOf, untilNextState, type StalenessOptions } from './state.ts';
-import { Timer } from './timer.ts';
+import { pause, Timer } from './timer.ts';
 
 /** What makes one upstream differ from another. Durations in milliseconds. */
 export interface UpstreamOptions extends StalenessOptions {
@@ -19,6 +20,8 @@ export interface UpstreamOptions extends StalenessOptions {
   /** The configured URL or issuer without query and user info, for people. */
   readonly origin: string;
   readonly removalConfirm: number;
+  /** Bounds the keys that are published although the upstream no longer lists them. */
+  readonly maxKeys: number;
   /** Milliseconds to the first attempt, so that many upstreams do not start at once. */
   readonly firstDelay: number;
 }
@@ -28,7 +31,7 @@ export interface UpstreamParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly slot: GenerationSlot;
-  readonly exchange: Exchange;
+  readonly exchange: Pick<Exchange, 'attempt'>;
   readonly memory: Memory;
   /** In [0, 1). */
   readonly random: () => number;
@@ -83,7 +86,9 @@ export class UpstreamSource implements Source {
     const lane = cause === 'demand' ? 'demand' : 'cycle';
     const running = this.#running.get(lane);
     if (running !== undefined) return await running;
-    const run = this.#run(cause).finally(() => this.#running.delete(lane));
+    const run = this.#run(cause)
+      .catch((error: unknown) => this.#crashed(error))
+      .finally(() => this.#running.delete(lane));
     this.#running.set(lane, run);
     return await run;
   }
@@ -132,8 +137,8 @@ export class UpstreamSource implements Source {
       ledger.count(result.ok ? (result.parsed === undefined ? 'not_modified' : 'ok') : result.code);
       if (result.ok) return this.#succeed(sequence, result);
       if (result.retry === 'cycle' && n < tries) {
-        await this.#pause(retryPause(this.#parts.random()));
-      } else if (result.retry === 'once' && !repeated) {
+        await pause(this.#parts.clock, retryPause(this.#parts.random()), this.#closing.signal);
+      } else if (result.retry === 'once' && !repeated && cause !== 'demand') {
         repeated = true;
         unconditional = true;
       } else {
@@ -166,11 +171,10 @@ export class UpstreamSource implements Source {
     if (success.parsed !== undefined) {
       // Attempts are unconditional and uncached whenever a key is retiring, so each of them may confirm.
       const confirming = (before?.retiring.length ?? 0) > 0;
-      const generation = nextGeneration(before, success.parsed.keys, success, {
-        clock,
-        removalConfirm,
-        confirming,
-      });
+      // Keys that have expired were withdrawn: an upstream that is back and lists others does not bring them back.
+      const kept = this.#current.state === 'EXPIRED' ? undefined : before;
+      const options = { clock, removalConfirm, confirming, maxKeys: this.#options.maxKeys };
+      const generation = nextGeneration(kept, success.parsed.keys, success, options);
       slot.set(generation);
       this.#report(success.parsed, before?.keys ?? [], generation.keys);
     }
@@ -187,6 +191,7 @@ export class UpstreamSource implements Source {
   #fail(sequence: number, refusal: Refusal): RefreshOutcome {
     const { clock, log, random } = this.#parts;
     const error = this.#ledger.error(refusal);
+    const now = clock.now();
     if (sequence < this.#applied) return { ok: false, error };
     this.#ledger.failed(error);
     const keys = this.#generation?.keys ?? [];
@@ -197,10 +202,17 @@ export class UpstreamSource implements Source {
       log.warn(what, `upstream failed: ${error.detail}`);
     }
     this.#publish();
-    if (refusal.retryAfter !== undefined) this.#notBefore = clock.now() + refusal.retryAfter;
+    if (refusal.retryAfter !== undefined) this.#notBefore = now + refusal.retryAfter;
     const delay = backoff(failures, this.#current.keys.length > 0, random());
-    this.#plan(Math.max(delay, refusal.retryAfter ?? 0));
+    this.#plan(Math.max(delay, this.#notBefore - now));
     return { ok: false, error };
+  }
+
+  /** A defect of ours costs one refresh, not the schedule and not the process. */
+  #crashed(error: unknown): RefreshOutcome {
+    this.#parts.log.error({ source: this.name, err: error }, 'a refresh failed inside jwksd');
+    this.#plan(backoff(this.#ledger.failures + 1, true, this.#parts.random()));
+    return { ok: false, error: this.#ledger.error(failure('http_other', 'the refresh failed inside jwksd')) };
   }
 
   /** Replaces `current` when something a client can see has changed, and sets the alarm for the next change by age. */
@@ -235,32 +247,11 @@ export class UpstreamSource implements Source {
 
   #report(parsed: ParsedSet, before: readonly Key[], after: readonly Key[]): void {
     const { log } = this.#parts;
-    const source = this.name;
-    if (this.#ledger.read(parsed)) {
-      for (const { reason, detail, kid } of parsed.rejected.slice(0, 10)) {
-        log[reason === 'private_material' ? 'error' : 'warn'](
-          { source, reason, kid },
-          `key not admitted: ${detail}`,
-        );
-      }
-    }
-    if (before === after) return;
-    const had = new Set(before.map((key) => key.json));
-    const has = new Set(after.map((key) => key.json));
-    const added = after.filter((key) => !had.has(key.json)).length;
-    const removed = before.filter((key) => !has.has(key.json)).length;
-    log.info({ source, keys: after.length, added, removed }, 'keys changed');
+    if (this.#ledger.read(parsed)) logRejections(log, this.name, parsed);
+    if (before !== after) logChanges(log, this.name, before, after);
   }
 
   #plan(delay: number): void {
     if (!this.#closing.signal.aborted) this.#refreshTimer.set(delay, () => void this.refresh('schedule'));
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const { signal } = this.#closing;
-      const cancel = this.#parts.clock.after(ms, resolve);
-      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
-    });
   }
 }
