@@ -101,11 +101,7 @@ export const runJwksd = async (
 };
 
 /** Waits for the banner, which ends in an empty line. */
-const banner = async (
-  child: Child,
-  exited: Promise<number | null>,
-  heard: () => string,
-): Promise<{ url: string; opsUrl: string }> =>
+const banner = async (child: Child, heard: () => string): Promise<{ url: string; opsUrl: string }> =>
   await new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`jwksd does not listen:\n${heard()}`)), 15_000);
     const read = (): void => {
@@ -115,7 +111,7 @@ const banner = async (
       resolve({ url, opsUrl: /metrics {3}(\S+)\/metrics/u.exec(rest ?? '')?.[1] ?? '' });
     };
     child.stderr.on('data', read);
-    void exited.then((code) => {
+    child.once('close', (code) => {
       clearTimeout(timer);
       reject(new Error(`jwksd ended with ${code}:\n${heard()}`));
     });
@@ -143,7 +139,7 @@ export const startJwksd = async (args: readonly string[], options: ChildOptions 
     await exited;
   };
   try {
-    const { url, opsUrl } = await banner(child, exited, () => output);
+    const { url, opsUrl } = await banner(child, () => output);
     return {
       url,
       opsUrl,

@@ -12,7 +12,7 @@ export const ecJwk = (kid: string, material = kid): Jwk => {
   let jwk = made.get(material);
   if (jwk === undefined) {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    jwk = publicKey.export({ format: 'jwk' }) as Jwk;
+    jwk = publicKey.export({ format: 'jwk' });
     made.set(material, jwk);
   }
   return { ...jwk, kid, use: 'sig', alg: 'ES256' };

@@ -1,5 +1,5 @@
 import dns from 'node:dns';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { addressAllowed, guardedLookup, literalBlocked } from '../../../src/sources/upstream/addresses.ts';
 import { FakeUpstream, ok } from '../../fakes/upstream.ts';
@@ -115,32 +115,32 @@ describe('a URL that names an address', () => {
   });
 });
 
+type Answer = { address: string; family: number }[];
+const v4 = (address: string): Answer[0] => ({ address, family: 4 });
+const v6 = (address: string): Answer[0] => ({ address, family: 6 });
+
+const look = async (all: boolean): Promise<unknown> =>
+  await new Promise((resolve) => {
+    guardedLookup(false)('keys.example.org', { all }, (error, address, family) =>
+      resolve(error === null ? (all ? address : [address, family]) : error.code),
+    );
+  });
+
+/** Lets the resolver of the machine give these answers, one after another. */
+const resolving = (...answers: readonly Answer[]): void => {
+  let n = 0;
+  vi.spyOn(dns, 'lookup').mockImplementation(((
+    _name: string,
+    _options: object,
+    callback: (error: null, addresses: Answer) => void,
+  ) => {
+    callback(null, answers[Math.min(n, answers.length - 1)] ?? []);
+    n += 1;
+  }) as unknown as typeof dns.lookup);
+};
+
 describe('a name', () => {
   afterEach(() => void vi.restoreAllMocks());
-
-  type Answer = { address: string; family: number }[];
-
-  /** Lets the resolver of the machine give these answers, one after another. */
-  const resolving = (...answers: readonly Answer[]): void => {
-    let n = 0;
-    vi.spyOn(dns, 'lookup').mockImplementation(((
-      _name: string,
-      _options: object,
-      callback: (error: null, addresses: Answer) => void,
-    ) => {
-      callback(null, answers[Math.min(n, answers.length - 1)] ?? []);
-      n += 1;
-    }) as unknown as typeof dns.lookup);
-  };
-  const v4 = (address: string): Answer[0] => ({ address, family: 4 });
-  const v6 = (address: string): Answer[0] => ({ address, family: 6 });
-
-  const look = async (all: boolean): Promise<unknown> =>
-    await new Promise((resolve) => {
-      guardedLookup(false)('keys.example.org', { all }, (error, address, family) =>
-        resolve(error === null ? (all ? address : [address, family]) : (error as NodeJS.ErrnoException).code),
-      );
-    });
 
   test('that resolves to a metadata address is refused', async () => {
     resolving([v4('169.254.169.254')]);

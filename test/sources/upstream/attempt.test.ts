@@ -53,6 +53,20 @@ const deadPort = async (): Promise<number> => {
   return port;
 };
 
+const endless: Handler = (_request, response) => {
+  response.writeHead(200);
+  const more = (): void => {
+    while (!response.destroyed && response.write(Buffer.alloc(16_384, 0x20)));
+  };
+  response.on('drain', more);
+  more();
+};
+
+const timed = async (run: () => Promise<string>): Promise<[string, number]> => {
+  const start = performance.now();
+  return [await run(), performance.now() - start];
+};
+
 describe('a good answer', () => {
   test('comes with its body and headers, and asks for identity', async () => {
     upstream.handler = ok(body, { etag: '"1"' });
@@ -188,14 +202,6 @@ describe('size is limited', () => {
   });
 
   test('by what it sends, announced or not', async () => {
-    const endless: Handler = (_request, response) => {
-      response.writeHead(200);
-      const more = (): void => {
-        while (!response.destroyed && response.write(Buffer.alloc(16_384, 0x20)));
-      };
-      response.on('drain', more);
-      more();
-    };
     expect(await outcome(endless)).toBe('too_large');
     await until(() => upstream.connections === 0);
   });
@@ -215,11 +221,6 @@ describe('size is limited', () => {
 
 describe('one deadline covers everything', () => {
   const limit = { totalTimeout: 300 };
-
-  const timed = async (run: () => Promise<string>): Promise<[string, number]> => {
-    const start = performance.now();
-    return [await run(), performance.now() - start];
-  };
 
   test.each<[string, Handler]>([
     ['an upstream that never answers', hang()],

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { freshness, retryAfter, type Headers } from '../../../src/sources/upstream/freshness.ts';
 
