@@ -52,10 +52,10 @@ const judge = async (
   config: Config,
   offline: boolean,
 ): Promise<{ statuses: SourceStatus[]; sets: SetReport[] }> => {
-  const silent = createLog({ level: 'silent', pretty: false });
+  const silent = await createLog({ level: 'silent', pretty: false });
   // What a check learns is not remembered: only the server writes the state directory.
   const seen: Config = offline ? config : { ...config, state: { dir: null } };
-  const sources: Source[] = new SourceFactory(systemClock, silent).all(seen, { scheduled: false });
+  const sources: Source[] = await new SourceFactory(systemClock, silent).all(seen, { scheduled: false });
   await Promise.all(
     sources.map(async (source) => {
       await source.start(() => undefined);

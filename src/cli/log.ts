@@ -1,4 +1,4 @@
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 
 /**
@@ -6,12 +6,18 @@ import type { Config } from '../config/config.ts';
  *
  * Secrets never reach it by our own lines; the paths below are a second net.
  */
-export const createLog = ({ level, pretty }: Config['log']): Logger => {
-  const readable = pretty === 'auto' ? process.stdout.isTTY : pretty;
-  return pino({
+export const createLog = async ({ level, pretty }: Config['log']): Promise<Logger> => {
+  const options = {
     level,
     base: null,
     redact: ['req.headers.authorization', 'req.headers.cookie', '*.token', '*.d'],
-    ...(readable ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } } : {}),
-  });
+  };
+  const readable = pretty === 'auto' ? process.stdout.isTTY : pretty;
+  return readable ? pino(options, await readableLines()) : pino(options);
+};
+
+/** In this thread and not as a pino transport: a worker thread for a few lines costs more memory than the server. */
+const readableLines = async (): Promise<DestinationStream> => {
+  const { default: prettyStream } = await import('pino-pretty');
+  return prettyStream({ ignore: 'pid,hostname', sync: true });
 };

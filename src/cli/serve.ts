@@ -30,7 +30,7 @@ export const serve: Command = {
   run: async (parsed, io) => {
     const load = async () => await loadOrThrow(parsed, io);
     const { config, warnings } = await load();
-    const log = createLog(config.log);
+    const log = await createLog(config.log);
     for (const warning of warnings) log.warn(warning);
     await generateMissingKeys(config, log);
 

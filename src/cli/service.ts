@@ -19,7 +19,7 @@ export class Service {
 
   /** Publishes what `config` says; a source whose configuration did not change keeps its keys and its schedule. */
   async apply(config: Config): Promise<void> {
-    const made = this.#factory.all(config);
+    const made = await this.#factory.all(config);
     const next = new Map<string, Source>();
     for (const [index, source] of config.sources.entries()) {
       const identity = sourceIdentity(source, config);

@@ -1,0 +1,70 @@
+import type { Clock } from '../clock.ts';
+import type { UpstreamConfig } from '../config/config.ts';
+import { Discovery, fixedLocator, type Locator } from '../sources/discovery.ts';
+import type { KeyCache } from '../sources/key-cache.ts';
+import { createLimiter } from '../sources/limiter.ts';
+import type { Log, Source } from '../sources/source.ts';
+import { Requester } from '../sources/upstream/attempt.ts';
+import { Exchange } from '../sources/upstream/exchange.ts';
+import { LastKnownGood } from '../sources/upstream/last-known-good.ts';
+import { Memory } from '../sources/upstream/memory.ts';
+import { UpstreamSource } from '../sources/upstream/upstream.ts';
+import { version } from './version.ts';
+
+/** At most this many fetches are under way in the process. */
+const fetchLimit = 8;
+
+/** Makes the upstreams of a process, which share the cache and the fetch limit. */
+export class UpstreamFactory {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #cache: KeyCache;
+  readonly #limiter = createLimiter(fetchLimit);
+
+  constructor(parts: { readonly clock: Clock; readonly log: Log; readonly cache: KeyCache }) {
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#cache = parts.cache;
+  }
+
+  /** An upstream as configured; its first attempt is made after `firstDelay` milliseconds. */
+  make(config: UpstreamConfig, stateDir: string | null, firstDelay: number): Source {
+    const clock = this.#clock;
+    const log = this.#log;
+    const { name, maxKeys, maxBody } = config;
+    const requester = new Requester(config, clock, `jwksd/${version}`);
+    const configured = config.type === 'jwks' ? config.url : config.issuer;
+    const file = stateDir === null ? undefined : new LastKnownGood(stateDir, name, configured);
+    const exchange = new Exchange({
+      clock,
+      requester,
+      locator: this.#locator(config, requester),
+      limiter: this.#limiter,
+      maxBody,
+      maxKeys,
+    });
+    const options = { ...config, origin: withoutSecrets(configured), firstDelay };
+    const memory = new Memory(file, { clock, log, source: name, maxKeys });
+    return new UpstreamSource(options, {
+      clock,
+      log,
+      slot: this.#cache.open(name),
+      exchange,
+      memory,
+      random: Math.random,
+    });
+  }
+
+  #locator(config: UpstreamConfig, requester: Requester): Locator {
+    if (config.type === 'jwks') return fixedLocator(new URL(config.url));
+    if (config.jwksUri !== null) return fixedLocator(new URL(config.jwksUri));
+    return new Discovery(config.issuer, requester, this.#clock, config.allowInsecureHttp);
+  }
+}
+
+/** A URL fit for logs and status: without user info and query. */
+const withoutSecrets = (text: string): string => {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  return `${url.origin}${url.pathname}`;
+};
