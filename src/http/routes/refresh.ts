@@ -1,6 +1,4 @@
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyBaseLogger } from 'fastify';
-import { Type } from 'typebox';
+import type { FastifyBaseLogger, FastifyPluginCallback } from 'fastify';
 import type { KeyringView } from '../../keyring/keyring.ts';
 import type { Refusals } from '../problem.ts';
 import type { WriteGuard } from '../write-guard.ts';
@@ -14,14 +12,15 @@ export interface RefreshOptions {
 }
 
 /** `POST /sources/{source}/refresh`: begins a refresh and does not wait for it. */
-export const refreshRoute: FastifyPluginCallbackTypebox<RefreshOptions> = (app, options, done) => {
+export const refreshRoute: FastifyPluginCallback<RefreshOptions> = (app, options, done) => {
   const { keyring, log, refusals, guard } = options;
   // The request says all in its path; whatever body comes with it is read to its end and dropped.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, parsed) => parsed(null));
-  app.post(
+  app.post<{ Params: { source: string } }>(
     '/sources/:source/refresh',
-    { schema: { params: Type.Object({ source: Type.String() }) }, onRequest: guard },
+    // No schema: a path parameter is text already, and the first schema of a process costs 60 ms of its start.
+    { onRequest: guard },
     (request, reply) => {
       const { source } = request.params;
       const outcome = keyring.refresh(source);
