@@ -11,6 +11,7 @@ import { errors } from '../errors.ts';
 import { refuseMethod, registerDocuments } from './routes/documents.ts';
 import { registerLanding } from './routes/landing.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
+import { withoutSchemas } from './schemas.ts';
 import { createLimitedServer, drainOnClose } from './server.ts';
 import { longestTarget } from './target.ts';
 import type { TlsPair } from './tls.ts';
@@ -57,7 +58,7 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
     // A request that arrives on an open connection while the listener closes is answered like any other.
     return503OnClosing: false,
     routerOptions: { maxParamLength: longestTarget },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    schemaController: withoutSchemas,
   });
   const documents = createDocuments({ cors, counts, lifecycle });
   const context = { keyring, documents, refusals, log };

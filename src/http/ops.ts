@@ -9,6 +9,7 @@ import { registerMetrics } from './routes/metrics.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
 import { refreshRoute } from './routes/refresh.ts';
 import { registerStatus } from './routes/status.ts';
+import { withoutSchemas } from './schemas.ts';
 import { createLimitedServer, drainOnClose } from './server.ts';
 import { longestTarget } from './target.ts';
 import { createWriteGuard } from './write-guard.ts';
@@ -43,7 +44,7 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
     bodyLimit,
     return503OnClosing: false,
     routerOptions: { maxParamLength: longestTarget },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    schemaController: withoutSchemas,
   });
   registerDefaults(app, {
     refusals,
