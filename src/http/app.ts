@@ -12,7 +12,7 @@ import { refuseMethod, registerDocuments } from './routes/documents.ts';
 import { registerLanding } from './routes/landing.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
 import { withoutSchemas } from './schemas.ts';
-import { createLimitedServer, drainOnClose } from './server.ts';
+import { createLimitedServer, guardConnections } from './server.ts';
 import { longestTarget } from './target.ts';
 import type { TlsPair } from './tls.ts';
 
@@ -73,6 +73,6 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
   registerProbes(app, { keyring, lifecycle, counts });
   if (options.landingPage) registerLanding(app, { keyring, publicUrl: options.publicUrl, counts });
   registerDocuments(app, context, fixedPaths);
-  drainOnClose(app);
+  guardConnections(app, requestTimeout);
   return app;
 };

@@ -31,13 +31,13 @@ export const documentMethods = 'GET, HEAD, OPTIONS';
  */
 export const createCors = (origins: CorsOrigins): Cors => {
   if (origins === '*') {
-    const constant = ['Access-Control-Allow-Origin', '*', 'Access-Control-Expose-Headers', exposed];
+    const constant = ['access-control-allow-origin', '*', 'access-control-expose-headers', exposed];
     return { vary: [], constant, lines: () => [] };
   }
   const allowed = new Map(
     origins.map((origin) => [
       origin,
-      ['Access-Control-Allow-Origin', origin, 'Access-Control-Expose-Headers', exposed],
+      ['access-control-allow-origin', origin, 'access-control-expose-headers', exposed],
     ]),
   );
   return { vary: ['Origin'], constant: [], lines: (origin) => allowed.get(origin ?? '') ?? [] };

@@ -10,7 +10,7 @@ import { probePaths, registerProbes } from './routes/probes.ts';
 import { refreshRoute } from './routes/refresh.ts';
 import { registerStatus } from './routes/status.ts';
 import { withoutSchemas } from './schemas.ts';
-import { createLimitedServer, drainOnClose } from './server.ts';
+import { createLimitedServer, guardConnections } from './server.ts';
 import { longestTarget } from './target.ts';
 import { createWriteGuard } from './write-guard.ts';
 
@@ -59,7 +59,7 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
   void app.register(refreshRoute, { keyring, log, refusals, guard });
   for (const url of readPaths) refuseOtherMethods(app, url, ['GET', 'HEAD'], refusals.refuse);
   refuseOtherMethods(app, refreshPath, ['POST'], refusals.refuse);
-  drainOnClose(app);
+  guardConnections(app, requestTimeout);
   return app;
 };
 
