@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
 
-# ---- build: all dependencies, TypeScript to dist/, then only what runs stays -------------------------------------
+# ---- build: one bundle in dist/, then only what runs stays -------------------------------------------------------
 FROM node:26-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # No dependency needs an install script, so none may run.
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json rolldown.config.ts ./
 COPY src ./src
 COPY config ./config
 RUN npm run build && npm prune --omit=dev --ignore-scripts

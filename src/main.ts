@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-import { cli } from './cli/cli.ts';
+// Not a static import: the build would put everything into this file, which lies one folder higher than src/cli/.
+const { cli } = await import('./cli/cli.ts');
 
 process.exitCode = await cli(process.argv.slice(2));
