@@ -1,15 +1,10 @@
 import type { Clock } from '../clock.ts';
 import type { Key } from '../jwk/key.ts';
+import { changesBetween } from './changes.ts';
 import { FileReader, type FileReport } from './file-reader.ts';
-import type {
-  Log,
-  RefreshOutcome,
-  Source,
-  SourceError,
-  SourceSnapshot,
-  SourceState,
-  SourceStatus,
-} from './source.ts';
+import { Ledger } from './ledger.ts';
+import { logChanges } from './log.ts';
+import type { Log, RefreshOutcome, Source, SourceSnapshot, SourceState, SourceStatus } from './source.ts';
 import { Timer } from './upstream/timer.ts';
 
 /** Where key files are and how often they are looked at. */
@@ -38,15 +33,11 @@ export class FilesSource implements Source {
   readonly #log: Log;
   readonly #reader: FileReader;
   readonly #timer: Timer;
+  readonly #ledger: Ledger;
   #listener: () => void = () => undefined;
   #current: SourceSnapshot;
   #running: Promise<RefreshOutcome> | undefined;
   #closed = false;
-  #polls: Record<string, number> = {};
-  #failures = 0;
-  #lastError: SourceError | undefined;
-  #succeededAt: number | undefined;
-  #succeededWall: number | undefined;
   #report: FileReport | undefined;
 
   constructor(options: FilesOptions, parts: { readonly clock: Clock; readonly log: Log }) {
@@ -56,6 +47,7 @@ export class FilesSource implements Source {
     this.#log = parts.log;
     this.#reader = new FileReader(options.path, options.rsaAlg);
     this.#timer = new Timer(parts.clock);
+    this.#ledger = new Ledger(parts.clock);
     this.#current = { name: options.name, required: true, state: 'INIT', keys: [] };
   }
 
@@ -92,42 +84,34 @@ export class FilesSource implements Source {
       keys: this.#current.keys.length,
       rejected: this.#report?.rejectedCounts ?? {},
       retiring: 0,
-      lastSuccess: this.#succeededWall,
-      age: this.#succeededAt === undefined ? undefined : this.#clock.now() - this.#succeededAt,
-      lastError: this.#lastError,
-      consecutiveFailures: this.#failures,
       nextAttemptIn: this.#timer.left,
-      attempts: { ...this.#polls },
+      remembered: undefined,
       notes: this.#report?.notes.slice(0, maxNotes) ?? [],
+      ...this.#ledger.status(),
     };
   }
 
   async #poll(forget: boolean): Promise<RefreshOutcome> {
     const report = await this.#reader.read(this.#clock.wall(), { forget });
-    if (this.#closed) return this.#outcome('closed', 'the source was removed');
+    const ledger = this.#ledger;
+    if (this.#closed) {
+      return { ok: false, error: ledger.error({ code: 'closed', detail: 'the source was removed' }) };
+    }
     this.#tell(report);
     this.#report = report;
     const empty = report.keys.length === 0;
     const failed =
       report.error ??
       (empty ? { code: 'no_usable_keys', detail: `no usable key in ${this.#options.path}` } : undefined);
-    const result = failed?.code ?? 'ok';
-    this.#polls[result] = (this.#polls[result] ?? 0) + 1;
+    ledger.count(failed?.code ?? 'ok');
     if (failed === undefined) {
-      this.#failures = 0;
-      this.#succeededAt = this.#clock.now();
-      this.#succeededWall = this.#clock.wall();
+      ledger.succeeded();
       return { ok: true, changed: this.#publish(report.keys, 'FRESH') };
     }
-    const outcome = this.#outcome(failed.code, failed.detail);
-    this.#failures += 1;
-    this.#lastError = outcome.error;
+    const error = ledger.error(failed);
+    ledger.failed(error);
     this.#publish(report.keys, empty ? 'DOWN' : 'STALE');
-    return outcome;
-  }
-
-  #outcome(code: string, detail: string): Extract<RefreshOutcome, { ok: false }> {
-    return { ok: false, error: { code, detail, at: this.#clock.wall() } };
+    return { ok: false, error };
   }
 
   /** Replaces `current` when keys or state changed; tells whether keys did. */
@@ -136,8 +120,11 @@ export class FilesSource implements Source {
     const same =
       before.keys.length === keys.length && before.keys.every((key, i) => key.json === keys[i]?.json);
     if (same && before.state === state) return false;
-    if (!same)
-      this.#log.info({ source: this.name, keys: keys.length, before: before.keys.length }, 'keys changed');
+    if (!same) {
+      const changes = changesBetween({ keys: before.keys, retiring: [] }, { keys, retiring: [] });
+      this.#ledger.changed(changes);
+      logChanges(this.#log, this.name, keys.length, changes);
+    }
     if (before.state !== state)
       this.#log.info({ source: this.name, from: before.state, to: state }, 'source state');
     this.#current = { ...before, state, keys: same ? before.keys : keys };

@@ -27,6 +27,20 @@ export interface SourceError {
   readonly at: number;
 }
 
+/** Counts of key changes of a source since the start. */
+export interface KeyChanges {
+  /** New keys. */
+  readonly added: number;
+  /** Keys withdrawn after their removal was confirmed. */
+  readonly removed: number;
+  /** A `kid` that names other material than before. */
+  readonly replaced: number;
+  /** Keys missing for the first time, still published. */
+  readonly retired: number;
+  /** Retiring keys that were listed again: a provider that flaps. */
+  readonly returned: number;
+}
+
 /** Everything `/status` and `/metrics` tell of one source. */
 export interface SourceStatus {
   readonly name: string;
@@ -50,6 +64,9 @@ export interface SourceStatus {
   readonly nextAttemptIn: number | undefined;
   /** Finished attempts by result: `ok`, `not_modified`, or an error code. */
   readonly attempts: Readonly<Record<string, number>>;
+  readonly keyChanges: KeyChanges;
+  /** Writes of the last-known-good file; absent where nothing is remembered. */
+  readonly remembered: { readonly writes: number; readonly errors: number } | undefined;
   /** Sentences about the last input that an operator should read: rejected keys, files kept from before. */
   readonly notes: readonly string[];
 }

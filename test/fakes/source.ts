@@ -76,6 +76,10 @@ export class FakeSource implements Source {
       consecutiveFailures: 0,
       nextAttemptIn: undefined,
       attempts: {},
+      keyChanges: { added: 0, removed: 0, replaced: 0, retired: 0, returned: 0 },
+      remembered: undefined,
+      keyChanges: { added: 0, removed: 0, replaced: 0, retired: 0, returned: 0 },
+      remembered: undefined,
       notes: [],
     };
   }

@@ -37,6 +37,8 @@ export class Memory {
   #next: Remembered | undefined;
   #writtenAt = -Infinity;
   #failing = false;
+  #writes = 0;
+  #errors = 0;
 
   /** Without a file nothing is remembered. */
   constructor(
@@ -48,6 +50,11 @@ export class Memory {
     this.#log = parts.log;
     this.#source = parts.source;
     this.#maxKeys = parts.maxKeys;
+  }
+
+  /** Writes so far; absent where nothing is remembered. */
+  get counts(): { readonly writes: number; readonly errors: number } | undefined {
+    return this.#file === undefined ? undefined : { writes: this.#writes, errors: this.#errors };
   }
 
   /** Keys younger than `maxAge` milliseconds; undefined, with a warning where it is news, when there are none. */
@@ -95,11 +102,13 @@ export class Memory {
       this.#next = undefined;
       try {
         await file.write(next);
+        this.#writes += 1;
         this.#failing = false;
       } catch (error) {
         if (!this.#failing)
           this.#log.warn({ source: this.#source, err: error }, 'last-known-good keys cannot be written');
         this.#failing = true;
+        this.#errors += 1;
         this.#writtenAt = -Infinity;
       }
     }

@@ -1,15 +1,17 @@
 import type { Clock } from '../../clock.ts';
-import type { Key, ParsedSet } from '../../jwk/key.ts';
+import type { ParsedSet } from '../../jwk/key.ts';
+import { changesBetween } from '../changes.ts';
 import type { Generation, GenerationSlot } from '../key-cache.ts';
+import { Ledger } from '../ledger.ts';
+import { logChanges, logRejections, notesOf } from '../log.ts';
 import type { Log, RefreshOutcome, Source, SourceSnapshot, SourceStatus } from '../source.ts';
 import { nextGeneration, type Refusal } from './accept.ts';
 import type { Exchange, Success } from './exchange.ts';
 import { failure } from './failure.ts';
-import { Ledger } from './ledger.ts';
-import { logChanges, logRejections } from './log.ts';
+import { Lifetime } from './lifetime.ts';
 import type { Memory } from './memory.ts';
 import { backoff, nextRefresh, retryPause } from './schedule.ts';
-import { expiresAfter, stateOf, untilNextState, type StalenessOptions } from './state.ts';
+import { expiresAfter, stateOf, untilNextState, type StalenessOptions, type StateFacts } from './state.ts';
 import { pause, Timer } from './timer.ts';
 
 /** What makes one upstream differ from another. Durations in milliseconds. */
@@ -56,11 +58,15 @@ export class UpstreamSource implements Source {
   readonly #stateTimer: Timer;
   readonly #running = new Map<'demand' | 'cycle', Promise<RefreshOutcome>>();
   readonly #ledger: Ledger;
+  readonly #lifetime = new Lifetime();
   #listener: () => void = () => undefined;
   #current: SourceSnapshot;
   #sent = 0;
   #applied = 0;
   #notBefore = -Infinity;
+  /** The keys are from before this process and no fetch has confirmed them. */
+  #restored = false;
+  #parsed: ParsedSet | undefined;
 
   constructor(options: UpstreamOptions, parts: UpstreamParts) {
     this.name = options.name;
@@ -113,12 +119,26 @@ export class UpstreamSource implements Source {
       keys: this.#current.keys.length,
       retiring: this.#generation?.retiring.length ?? 0,
       nextAttemptIn: this.#refreshTimer.left,
+      remembered: this.#parts.memory.counts,
+      rejected: { ...this.#parsed?.rejectedCounts },
+      notes: this.#parsed === undefined ? [] : notesOf(this.#parsed),
       ...this.#ledger.status(),
     };
   }
 
   get #generation(): Generation | undefined {
     return this.#parts.slot.get();
+  }
+
+  get #facts(): StateFacts {
+    return {
+      hasKeys: this.#generation !== undefined,
+      restored: this.#restored,
+      failures: this.#ledger.failures,
+      age: this.#ledger.age ?? 0,
+      freshFor: this.#lifetime.freshFor,
+      staleIfErrorFor: this.#lifetime.staleIfErrorFor,
+    };
   }
 
   async #run(cause: Cause): Promise<RefreshOutcome> {
@@ -167,7 +187,9 @@ export class UpstreamSource implements Source {
     const before = this.#generation;
     if (this.#ledger.failures > 0)
       log.info({ source: this.name, failures: this.#ledger.failures }, 'upstream is back');
-    const fetchedAt = this.#ledger.succeeded(success.answer);
+    const fetchedAt = this.#ledger.succeeded();
+    this.#restored = false;
+    this.#lifetime.read(success.answer, fetchedAt);
     if (success.parsed !== undefined) {
       // Attempts are unconditional and uncached whenever a key is retiring, so each of them may confirm.
       const confirming = (before?.retiring.length ?? 0) > 0;
@@ -176,13 +198,16 @@ export class UpstreamSource implements Source {
       const options = { clock, removalConfirm, confirming, maxKeys: this.#options.maxKeys };
       const generation = nextGeneration(kept, success.parsed.keys, success, options);
       slot.set(generation);
-      this.#report(success.parsed, before?.keys ?? [], generation.keys);
+      this.#read(success.parsed);
+      const changes = changesBetween(before, generation);
+      this.#ledger.changed(changes);
+      logChanges(log, this.name, generation.keys.length, changes);
     }
     const generation = this.#generation;
     const changed = before?.keys !== generation?.keys;
     if (generation !== undefined) this.#parts.memory.save(generation, fetchedAt, changed);
     this.#publish();
-    const delay = nextRefresh(this.#ledger.freshFor, this.#options, random());
+    const delay = nextRefresh(this.#lifetime.freshFor, this.#options, random());
     const retiring = (generation?.retiring.length ?? 0) > 0;
     this.#plan(retiring ? Math.min(delay, Math.max(1000, removalConfirm)) : delay);
     return { ok: true, changed };
@@ -194,11 +219,10 @@ export class UpstreamSource implements Source {
     const now = clock.now();
     if (sequence < this.#applied) return { ok: false, error };
     this.#ledger.failed(error);
-    const keys = this.#generation?.keys ?? [];
-    if (refusal.parsed !== undefined) this.#report(refusal.parsed, keys, keys);
+    if (refusal.parsed !== undefined) this.#read(refusal.parsed);
     const { failures } = this.#ledger;
     if (isPowerOfTwo(failures)) {
-      const what = { source: this.name, code: error.code, failures, keys: keys.length };
+      const what = { source: this.name, code: error.code, failures, keys: this.#current.keys.length };
       log.warn(what, `upstream failed: ${error.detail}`);
     }
     this.#publish();
@@ -217,7 +241,7 @@ export class UpstreamSource implements Source {
 
   /** Replaces `current` when something a client can see has changed, and sets the alarm for the next change by age. */
   #publish(): void {
-    const facts = this.#ledger.facts(this.#generation !== undefined);
+    const facts = this.#facts;
     const state = stateOf(facts, this.#options);
     const shown = state === 'RESTORED' || state === 'FRESH' || state === 'STALE';
     const keys = shown ? (this.#generation?.keys ?? []) : [];
@@ -238,17 +262,21 @@ export class UpstreamSource implements Source {
 
   async #restore(): Promise<void> {
     const { memory, slot } = this.#parts;
-    const restored = await memory.load(expiresAfter(this.#ledger.facts(false), this.#options));
+    const restored = await memory.load(expiresAfter(this.#facts, this.#options));
     if (restored === undefined || this.#generation !== undefined || this.#closing.signal.aborted) return;
     slot.set(restored.generation);
     this.#ledger.restored(restored.age, restored.fetchedAt);
+    this.#restored = true;
     this.#publish();
   }
 
-  #report(parsed: ParsedSet, before: readonly Key[], after: readonly Key[]): void {
-    const { log } = this.#parts;
-    if (this.#ledger.read(parsed)) logRejections(log, this.name, parsed);
-    if (before !== after) logChanges(log, this.name, before, after);
+  #read(parsed: ParsedSet): void {
+    const before = this.#parsed;
+    this.#parsed = parsed;
+    // Told again only when other keys are turned away than last time.
+    if (JSON.stringify(parsed.rejectedCounts) !== JSON.stringify(before?.rejectedCounts ?? {})) {
+      logRejections(this.#parts.log, this.name, parsed);
+    }
   }
 
   #plan(delay: number): void {
