@@ -78,8 +78,6 @@ export class FakeSource implements Source {
       attempts: {},
       keyChanges: { added: 0, removed: 0, replaced: 0, retired: 0, returned: 0 },
       remembered: undefined,
-      keyChanges: { added: 0, removed: 0, replaced: 0, retired: 0, returned: 0 },
-      remembered: undefined,
       notes: [],
     };
   }

@@ -138,12 +138,7 @@ describe('the document', () => {
       expect(set).toMatchObject({ document: undefined, refusal: undefined, keys: [] });
       expect(set.byName.size + set.byDigest.size).toBe(0);
     }
-    const set = await one([
-      source(
-        'one',
-        [rsaJwk('a')].map((jwk) => ({ ...jwk, use: 'enc', alg: 'RSA-OAEP' })),
-      ),
-    ]);
+    const set = await one([source('one', [{ ...rsaJwk('a'), use: 'enc', alg: 'RSA-OAEP' }])]);
     expect(set.document).toBeUndefined();
     expect(withheld(set)).toEqual(['a not_signature']);
   });
