@@ -18,8 +18,33 @@ export const decodeText = (body: Uint8Array): string | undefined => {
   }
 };
 
-/** Reads a JSON text, however deep, without throwing. */
+/** A JWK Set nests four deep; half a million brackets make the parser hold the event loop for a tenth of a second. */
+const deepest = 64;
+
+/** Whether brackets nest deeper than any key needs; a text that is not JSON may answer either way. */
+const isTooDeep = (text: string): boolean => {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text.charCodeAt(at);
+    if (quoted) {
+      if (char === 0x5c /* \ */) at += 1;
+      else if (char === 0x22 /* " */) quoted = false;
+    } else if (char === 0x22) {
+      quoted = true;
+    } else if (char === 0x5b /* [ */ || char === 0x7b /* { */) {
+      depth += 1;
+      if (depth > deepest) return true;
+    } else if (char === 0x5d /* ] */ || char === 0x7d /* } */) {
+      depth -= 1;
+    }
+  }
+  return false;
+};
+
+/** Reads a JSON text without throwing; one that nests deeper than 64 is not read. */
 export const parseJson = (text: string): DecodedJson => {
+  if (isTooDeep(text)) return { ok: false, code: 'not_json', detail: `the body nests deeper than ${deepest}` };
   try {
     return { ok: true, value: JSON.parse(text) as unknown };
   } catch (error) {
