@@ -177,5 +177,14 @@ export const createMetrics = (options: { keyring: KeyringView; version: string }
   gauge('jwksd_upstream_keys_rejected', 'Keys of the last input not admitted.', ['source', 'reason'], () =>
     perEntry(read(), 'reason', (status) => status.rejected),
   );
+  counter('jwksd_upstream_key_changes_total', 'Changes of the keys of a source.', ['source', 'change'], () =>
+    perEntry(read(), 'change', (status) => ({ ...status.keyChanges })),
+  );
+  counter('jwksd_lkg_writes_total', 'Last-known-good files written.', source, () =>
+    perSource(read(), (status) => status.remembered?.writes),
+  );
+  counter('jwksd_lkg_errors_total', 'Last-known-good files that could not be written.', source, () =>
+    perSource(read(), (status) => status.remembered?.errors),
+  );
   return { registry, requests };
 };
