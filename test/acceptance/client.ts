@@ -81,7 +81,7 @@ export const exchangeOn = async (socket: Socket, bytes: string | Buffer, limit =
       clearTimeout(timer);
       resolve(received());
     });
-    socket.write(bytes);
+    if (bytes.length > 0) socket.write(bytes);
   });
 
 /** The same on a connection of its own. */

@@ -120,7 +120,7 @@ describe('SIGTERM', () => {
     });
     const received = await exchangeOn(socket, `GET ${documents[0]} HTTP/1.1\r\nHost: keys\r\n\r\n`);
     expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
-    expect(received).toMatch(/\r\nConnection: close\r\n/u);
+    expect(received).toMatch(/\r\nconnection: close\r\n/iu);
     expect(await server.exited).toBe(0);
   });
 
