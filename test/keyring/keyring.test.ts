@@ -65,6 +65,20 @@ describe('the current snapshot', () => {
     expect(keyring.current.generation).toBeLessThanOrEqual(generation + 2);
   });
 
+  test('is never that of an older change whose building took longer', async () => {
+    const source = new FakeSource('one');
+    await keyring.replace({ sources: [source], sets: [spec('default', 'one')] });
+    const { generation } = keyring.current;
+    source.publish(Array.from({ length: 2000 }, (_, n) => admitted(rsaJwk(`k${n}`))));
+    await settle(2);
+    source.publish([key('latest')]);
+    await keyring.settled();
+    expect(kids()).toEqual(['latest']);
+    await settle(500);
+    expect(kids()).toEqual(['latest']);
+    expect(keyring.current.generation).toBe(generation + 2);
+  });
+
   test('gives two keyrings with the same keys the same documents', async () => {
     const other = new Keyring({ clock: new ManualClock(5), log: createLog().log, cache: new KeyCache() });
     for (const each of [keyring, other]) {
@@ -235,8 +249,10 @@ describe('close', () => {
     };
     const replaced = keyring.replace({ sources: [fresh], sets: [spec('default', 'one')] });
     await settle();
+    let ended = false;
+    void replaced.then(() => (ended = true));
     await keyring.close();
-    await replaced;
+    expect(ended).toBe(true);
     expect(old.closed).toBeGreaterThan(0);
     expect(fresh.closed).toBe(1);
     const never = new FakeSource('one', [key('b')]);
