@@ -5,10 +5,11 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import pino from 'pino';
 import type { AppOptions } from '../../src/http/app.ts';
 import { buildApp } from '../../src/http/app.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { createFetchDurations, createMetrics } from '../../src/http/metrics.ts';
 import { buildOps, type OpsOptions } from '../../src/http/ops.ts';
 import type { Key } from '../../src/jwk/key.ts';
 import type { SetSpec } from '../../src/keyring/build.ts';
+import { DenyList } from '../../src/keyring/deny-list.ts';
 import { Keyring } from '../../src/keyring/keyring.ts';
 import { KeyCache } from '../../src/sources/key-cache.ts';
 import type { Source } from '../../src/sources/source.ts';
@@ -24,7 +25,12 @@ export const ecKey = (kid?: string): Key =>
 export const digest = (kid: string): string => createHash('sha256').update(kid).digest('hex');
 
 export const spec = (name: string, more: Partial<SetSpec> = {}): SetSpec => ({
-  ...{ name, sources: ['main'], profile: 'generic', maxAge: 300_000, paths: [], pemPaths: [] },
+  name,
+  sources: ['main'],
+  profile: 'generic',
+  maxAge: 300_000,
+  paths: [],
+  pemPaths: [],
   ...more,
 });
 
@@ -58,17 +64,42 @@ export const service = async (parts: {
   );
   const log: FastifyBaseLogger = logger;
   const clock = new ManualClock();
-  const keyring = new Keyring({ clock, log: logger, cache: new KeyCache() });
+  const keyring = new Keyring({
+    clock,
+    log: logger,
+    cache: new KeyCache(),
+    denyList: DenyList.inMemory(),
+  });
   await keyring.replace({ sources: parts.sources, sets: parts.sets ?? [defaultSet] });
   const lifecycle = { draining: false };
-  const metrics = createMetrics({ keyring, version: '1.2.3' });
+  const metrics = createMetrics({
+    keyring,
+    version: '1.2.3',
+    fetchDurations: createFetchDurations(),
+    clockJumps: () => 2,
+  });
   const app = buildApp({
-    ...{ keyring, log, corsOrigins: '*', trustProxy: false, requestTimeout: 10_000, bodyLimit: 16_384 },
-    ...{ landingPage: true, publicUrl: null, tls: null, lifecycle, metrics },
+    keyring,
+    log,
+    corsOrigins: '*',
+    trustProxy: false,
+    requestTimeout: 10_000,
+    bodyLimit: 16_384,
+    landingPage: true,
+    publicUrl: null,
+    tls: null,
+    lifecycle,
+    metrics,
     ...parts.app,
   });
   const ops = buildOps({
-    ...{ keyring, log, lifecycle, metrics, version: '1.2.3', host: '127.0.0.1', token: null },
+    keyring,
+    log,
+    lifecycle,
+    metrics,
+    version: '1.2.3',
+    host: '127.0.0.1',
+    token: null,
     ...parts.ops,
   });
   return { app, ops, keyring, clock, lifecycle, log: lines };
