@@ -21,9 +21,11 @@ export const errors = {
   headers_too_large: { status: 431, title: 'The request header is too large' },
   internal: { status: 500, title: 'Something failed inside jwksd' },
   nothing_loaded: { status: 503, title: 'No keys are loaded yet' },
+  not_stored: { status: 503, title: 'The change could not be stored' },
   set_refused: { status: 503, title: 'This set cannot be published for its clients' },
   usage: { exit: 2, title: 'Wrong usage' },
   config_invalid: { exit: 2, title: 'The configuration is not valid' },
+  deny_list_damaged: { exit: 2, title: 'The deny list cannot be read' },
   failed: { exit: 1, title: 'The command failed' },
 } as const satisfies Record<string, { title: string } & ({ status: number } | { exit: 1 | 2 })>;
 

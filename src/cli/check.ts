@@ -2,6 +2,7 @@ import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { lintSet, type Finding } from '../jwk/lint.ts';
 import { buildSnapshot, emptySnapshot } from '../keyring/build.ts';
+import { DenyList } from '../keyring/deny-list.ts';
 import type { SetSnapshot } from '../keyring/snapshot.ts';
 import type { Source, SourceStatus } from '../sources/source.ts';
 import { isSet, type Command } from './command.ts';
@@ -65,6 +66,7 @@ const judge = async (
   const snapshot = await buildSnapshot({
     sets: setSpecs(config.sets),
     sources: new Map(sources.map((source) => [source.name, source.current])),
+    denied: (await DenyList.open(config.state.dir)).thumbprints,
     previous: emptySnapshot,
     wall: systemClock.wall(),
   });

@@ -7,8 +7,9 @@ import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { JwksdError } from '../errors.ts';
 import { buildApp } from '../http/app.ts';
-import { createMetrics } from '../http/metrics.ts';
+import { createFetchDurations, createMetrics } from '../http/metrics.ts';
 import { buildOps } from '../http/ops.ts';
+import { DenyList } from '../keyring/deny-list.ts';
 import { TlsFiles } from '../http/tls.ts';
 import type { Command } from './command.ts';
 import { configFlags, loadOrThrow } from './configuration.ts';
@@ -34,10 +35,15 @@ export const serve: Command = {
     for (const warning of warnings) log.warn(warning);
     await generateMissingKeys(config, log);
 
-    const service = new Service(log);
+    const fetchDurations = createFetchDurations();
+    const denyList = await DenyList.open(config.state.dir);
+    const service = new Service(log, denyList, (source, seconds) =>
+      fetchDurations.observe({ source }, seconds),
+    );
     const lifecycle = { draining: false };
     const { keyring } = service;
-    const metrics = createMetrics({ keyring, version });
+    const clockJumps = () => service.clockWatch.jumps;
+    const metrics = createMetrics({ keyring, version, fetchDurations, clockJumps });
     const common = { keyring, log, lifecycle, metrics, version };
     const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
     const app = buildApp({

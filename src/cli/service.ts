@@ -1,20 +1,26 @@
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../clock.ts';
+import type { DenyList } from '../keyring/deny-list.ts';
 import { Keyring } from '../keyring/keyring.ts';
+import { ClockWatch } from '../sources/clock-watch.ts';
 import type { Log, Source } from '../sources/source.ts';
+import type { ObserveFetch } from './upstreams.ts';
 import { setSpecs, sourceIdentity, SourceFactory } from './sources.ts';
 
 /** The keyring of a running server, and how a new configuration reaches it. */
 export class Service {
   readonly keyring: Keyring;
+  readonly clockWatch: ClockWatch;
   readonly #factory: SourceFactory;
   readonly #log: Log;
   #sources = new Map<string, Source>();
 
-  constructor(log: Log) {
+  constructor(log: Log, denyList: DenyList, observeFetch: ObserveFetch) {
     this.#log = log;
-    this.#factory = new SourceFactory(systemClock, log);
-    this.keyring = new Keyring({ clock: systemClock, log, cache: this.#factory.cache });
+    this.#factory = new SourceFactory(systemClock, log, observeFetch);
+    this.keyring = new Keyring({ clock: systemClock, log, cache: this.#factory.cache, denyList });
+    this.clockWatch = new ClockWatch(systemClock, (ms) => this.#clockJumped(ms));
+    this.clockWatch.start();
   }
 
   /** Publishes what `config` says; a source whose configuration did not change keeps its keys and its schedule. */
@@ -32,7 +38,16 @@ export class Service {
     await this.keyring.replace({ sources: [...next.values()], sets: setSpecs(config.sets) });
   }
 
+  #clockJumped(ms: number): void {
+    this.#log.warn(
+      { seconds: Math.round(ms / 1000) },
+      'the wall clock was set; every upstream is asked once',
+    );
+    for (const source of this.#sources.values()) void source.refresh('schedule');
+  }
+
   async close(): Promise<void> {
+    this.clockWatch.stop();
     await this.keyring.close();
   }
 }

@@ -4,7 +4,7 @@ import type { SetSpec } from '../keyring/build.ts';
 import { FilesSource } from '../sources/files.ts';
 import { KeyCache } from '../sources/key-cache.ts';
 import type { Log, Source } from '../sources/source.ts';
-import type { UpstreamFactory } from './upstreams.ts';
+import type { ObserveFetch, UpstreamFactory } from './upstreams.ts';
 
 /** First attempts of many upstreams are spread over this many milliseconds; the first is made at once. */
 const firstAttemptsWithin = 2000;
@@ -14,9 +14,11 @@ export class SourceFactory {
   readonly cache = new KeyCache();
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #observeFetch: ObserveFetch;
   #upstreams: UpstreamFactory | undefined;
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, observeFetch: ObserveFetch = () => undefined) {
+    this.#observeFetch = observeFetch;
     this.#clock = clock;
     this.#log = log;
   }
@@ -46,7 +48,12 @@ export class SourceFactory {
   /** Loaded on first use: the HTTP client is a quarter of the program, and a server of files never needs it. */
   async #forUpstreams(): Promise<UpstreamFactory> {
     const { UpstreamFactory: Factory } = await import('./upstreams.ts');
-    this.#upstreams ??= new Factory({ clock: this.#clock, log: this.#log, cache: this.cache });
+    this.#upstreams ??= new Factory({
+      clock: this.#clock,
+      log: this.#log,
+      cache: this.cache,
+      observeFetch: this.#observeFetch,
+    });
     return this.#upstreams;
   }
 }

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { UpstreamConfig } from '../config/config.ts';
 import { Discovery, fixedLocator, type Locator } from '../sources/discovery.ts';
@@ -14,6 +15,17 @@ import { version } from './version.ts';
 /** At most this many fetches are under way in the process. */
 const fetchLimit = 8;
 
+/** Told of every fetch: the source's name and seconds. */
+export type ObserveFetch = (source: string, seconds: number) => void;
+
+/** What all upstreams of a process share. */
+export interface UpstreamFactoryParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cache: KeyCache;
+  readonly observeFetch: ObserveFetch;
+}
+
 /** Makes the upstreams of a process, which share the cache and the fetch limit. */
 export class UpstreamFactory {
   readonly #clock: Clock;
@@ -21,7 +33,10 @@ export class UpstreamFactory {
   readonly #cache: KeyCache;
   readonly #limiter = createLimiter(fetchLimit);
 
-  constructor(parts: { readonly clock: Clock; readonly log: Log; readonly cache: KeyCache }) {
+  readonly #observeFetch: ObserveFetch;
+
+  constructor(parts: UpstreamFactoryParts) {
+    this.#observeFetch = parts.observeFetch;
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#cache = parts.cache;
@@ -34,7 +49,8 @@ export class UpstreamFactory {
     const { name, maxKeys, maxBody } = config;
     const requester = new Requester(config, clock, `jwksd/${version}`);
     const configured = config.type === 'jwks' ? config.url : config.issuer;
-    const file = stateDir === null ? undefined : new LastKnownGood(stateDir, name, configured);
+    const file =
+      stateDir === null ? undefined : new LastKnownGood(path.join(stateDir, 'upstreams'), name, configured);
     const exchange = new Exchange({
       clock,
       requester,
@@ -42,6 +58,7 @@ export class UpstreamFactory {
       limiter: this.#limiter,
       maxBody,
       maxKeys,
+      observe: (ms) => this.#observeFetch(name, ms / 1000),
     });
     const options = { ...config, origin: withoutSecrets(configured), firstDelay };
     const memory = new Memory(file, { clock, log, source: name, maxKeys });

@@ -1,5 +1,6 @@
-import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { KeyringView } from '../keyring/keyring.ts';
+import type { SetSnapshot } from '../keyring/snapshot.ts';
 import type { SourceState, SourceStatus } from '../sources/source.ts';
 
 /** What a request on the public listener was for; a fixed label, never a path. */
@@ -102,19 +103,44 @@ const perEntry = (
 const seconds = (milliseconds: number | undefined): number | undefined =>
   milliseconds === undefined ? undefined : milliseconds / 1000;
 
+/** The first 48 bits of the ETag's hash, which a float holds exactly; 0 for a set that is not served. */
+const fingerprint = (set: SetSnapshot): number => {
+  const etag = set.document?.identity.etag;
+  return etag === undefined ? 0 : Buffer.from(etag.slice(1, 9), 'base64url').readUIntBE(0, 6);
+};
+
 const tally = (codes: readonly string[]): Map<string, number> => {
   const counts = new Map<string, number>();
   for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
   return counts;
 };
 
+/** How long fetches took; made before the sources that are told to observe. */
+export const createFetchDurations = (): Histogram<'source'> =>
+  new Histogram({
+    name: 'jwksd_upstream_fetch_duration_seconds',
+    help: 'Time of one fetch of a JWK Set, redirects and body included.',
+    labelNames: ['source'],
+    buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+    registers: [],
+  });
+
+/** What the metrics are read from. */
+export interface MetricsOptions {
+  readonly keyring: KeyringView;
+  readonly version: string;
+  readonly fetchDurations: Histogram<'source'>;
+  /** Steps of the wall clock since the start. */
+  readonly clockJumps: () => number;
+}
+
 /**
  * The metrics of the service, with the runtime's own beside them.
  *
  * Labels are configured names and fixed codes; nothing a caller chose becomes one.
  */
-export const createMetrics = (options: { keyring: KeyringView; version: string }): Metrics => {
-  const { keyring, version } = options;
+export const createMetrics = (options: MetricsOptions): Metrics => {
+  const { keyring, version, fetchDurations, clockJumps } = options;
   const registry = new Registry();
   const requests = createRequestCounts();
   const { gauge, counter } = declareOn(registry);
@@ -129,6 +155,11 @@ export const createMetrics = (options: { keyring: KeyringView; version: string }
   counter('jwksd_demand_refresh_total', 'Searches for a name no set had, by result.', ['result'], () =>
     Object.entries(keyring.demandResults).map(([result, count]): Sample => [{ result }, count]),
   );
+
+  counter('jwksd_clock_jumps_total', 'Steps of the wall clock of more than a minute.', [], () => [
+    [{}, clockJumps()],
+  ]);
+  gauge('jwksd_denied_keys', 'Keys no set may publish.', [], () => [[{}, keyring.denied().length]]);
 
   gauge('jwksd_snapshot_generation', 'Counts the snapshots of this process.', [], () => [
     [{}, keyring.current.generation],
@@ -146,6 +177,10 @@ export const createMetrics = (options: { keyring: KeyringView; version: string }
         count,
       ]),
     ),
+  );
+
+  gauge('jwksd_set_fingerprint', 'A number made of the ETag: equal on replicas that agree.', ['set'], () =>
+    [...keyring.current.sets.values()].map((set): Sample => [{ set: set.name }, fingerprint(set)]),
   );
 
   gauge('jwksd_upstream_state', '1 for the state a source is in.', ['source', 'state'], () =>
@@ -177,14 +212,15 @@ export const createMetrics = (options: { keyring: KeyringView; version: string }
   gauge('jwksd_upstream_keys_rejected', 'Keys of the last input not admitted.', ['source', 'reason'], () =>
     perEntry(read(), 'reason', (status) => status.rejected),
   );
-  counter('jwksd_upstream_key_changes_total', 'Changes of the keys of a source.', ['source', 'change'], () =>
+  counter('jwksd_upstream_key_changes_total', 'Key changes since the start.', ['source', 'change'], () =>
     perEntry(read(), 'change', (status) => ({ ...status.keyChanges })),
   );
-  counter('jwksd_lkg_writes_total', 'Last-known-good files written.', source, () =>
+  counter('jwksd_lkg_writes_total', 'Writes of last-known-good files.', source, () =>
     perSource(read(), (status) => status.remembered?.writes),
   );
-  counter('jwksd_lkg_errors_total', 'Last-known-good files that could not be written.', source, () =>
+  counter('jwksd_lkg_errors_total', 'Writes of last-known-good files that failed.', source, () =>
     perSource(read(), (status) => status.remembered?.errors),
   );
+  registry.registerMetric(fetchDurations);
   return { registry, requests };
 };

@@ -5,6 +5,7 @@ import type { KeyringView } from '../keyring/keyring.ts';
 import { answerClientError } from './client-errors.ts';
 import type { Metrics } from './metrics.ts';
 import { createRefusals, registerDefaults } from './problem.ts';
+import { deniedRoutes } from './routes/denied.ts';
 import { registerMetrics } from './routes/metrics.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
 import { refreshRoute } from './routes/refresh.ts';
@@ -30,7 +31,7 @@ export interface OpsOptions {
 const requestTimeout = 10_000;
 const bodyLimit = 16 * 1024;
 
-const readPaths = [...probePaths, '/metrics', '/status'];
+const readPaths = [...probePaths, '/metrics', '/status', '/denied'];
 const refreshPath = '/sources/:source/refresh';
 
 /** The ops listener: probes, metrics, status and administration. Ready for `listen` or `inject`. */
@@ -57,8 +58,10 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
   registerStatus(app, { keyring, lifecycle, version });
   const guard = createWriteGuard({ token, host, refusals });
   void app.register(refreshRoute, { keyring, log, refusals, guard });
+  void app.register(deniedRoutes, { keyring, log, refusals, guard });
   for (const url of readPaths) refuseOtherMethods(app, url, ['GET', 'HEAD'], refusals.refuse);
   refuseOtherMethods(app, refreshPath, ['POST'], refusals.refuse);
+  refuseOtherMethods(app, '/denied/:thumbprint', ['PUT', 'DELETE'], refusals.refuse);
   guardConnections(app, requestTimeout);
   return app;
 };

@@ -44,7 +44,8 @@ const isTooDeep = (text: string): boolean => {
 
 /** Reads a JSON text without throwing; one that nests deeper than 64 is not read. */
 export const parseJson = (text: string): DecodedJson => {
-  if (isTooDeep(text)) return { ok: false, code: 'not_json', detail: `the body nests deeper than ${deepest}` };
+  if (isTooDeep(text))
+    return { ok: false, code: 'not_json', detail: `the body nests deeper than ${deepest}` };
   try {
     return { ok: true, value: JSON.parse(text) as unknown };
   } catch (error) {

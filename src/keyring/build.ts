@@ -22,6 +22,8 @@ export interface SetSpec {
 export interface BuildInput {
   readonly sets: readonly SetSpec[];
   readonly sources: ReadonlyMap<string, SourceSnapshot>;
+  /** Thumbprints of keys that no set may publish. */
+  readonly denied: ReadonlySet<string>;
   readonly previous: Snapshot;
   /** Milliseconds since the epoch: the date of documents that differ from the previous ones. */
   readonly wall: number;
@@ -39,10 +41,13 @@ export const emptySnapshot: Snapshot = {
 };
 
 /** What a set was made of, to recognise that it need not be made again. */
-const origins = new WeakMap<
-  SetSnapshot,
-  { readonly spec: SetSpec; readonly sources: readonly SourceSnapshot[] }
->();
+const origins = new WeakMap<SetSnapshot, Origin>();
+
+interface Origin {
+  readonly spec: SetSpec;
+  readonly sources: readonly SourceSnapshot[];
+  readonly denied: ReadonlySet<string>;
+}
 
 const cacheControl = (spec: SetSpec, missing: readonly string[]): string =>
   missing.length > 0
@@ -51,54 +56,56 @@ const cacheControl = (spec: SetSpec, missing: readonly string[]): string =>
     : `public, max-age=${Math.floor(spec.maxAge / 1000)}, stale-while-revalidate=60, stale-if-error=86400`;
 
 /** Renders all sets; a set whose sources did not change is taken over from the previous snapshot. */
-export const buildSnapshot = async ({ sets, sources, previous, wall }: BuildInput): Promise<Snapshot> => {
+export const buildSnapshot = async (input: BuildInput): Promise<Snapshot> => {
+  const { sets, sources, denied, previous, wall } = input;
+  const generation = previous.generation + 1;
   const built = new Map<string, SetSnapshot>();
   const documents = new Map<string, SetSnapshot>();
   const pemDirectories = new Map<string, SetSnapshot>();
   for (const spec of sets) {
     const members = spec.sources.map((name) => sources.get(name)).filter((source) => source !== undefined);
     const before = previous.sets.get(spec.name);
-    const set =
-      before !== undefined && isSame(before, spec, members)
-        ? before
-        : await buildSet(spec, members, before, wall);
+    const origin: Origin = { spec, sources: members, denied };
+    const reused = before !== undefined && isSame(before, origin);
+    const set = reused ? before : await buildSet(origin, { generation, before, wall });
     built.set(spec.name, set);
     for (const path of set.paths) documents.set(path, set);
     for (const path of set.pemPaths) pemDirectories.set(path.replace(/\/$/u, ''), set);
   }
   const readiness = readinessOf([...sources.values()], [...built.values()]);
-  return { generation: previous.generation + 1, sets: built, documents, pemDirectories, readiness };
+  return { generation, sets: built, documents, pemDirectories, readiness };
 };
 
-const isSame = (set: SetSnapshot, spec: SetSpec, members: readonly SourceSnapshot[]): boolean => {
+const isSame = (set: SetSnapshot, { spec, sources, denied }: Origin): boolean => {
   const origin = origins.get(set);
   return (
     origin !== undefined &&
     origin.spec === spec &&
-    origin.sources.length === members.length &&
+    origin.denied === denied &&
+    origin.sources.length === sources.length &&
     // A change of state alone (FRESH, STALE) changes nothing that a set shows.
     origin.sources.every(
       (source, index) =>
-        source.keys === members[index]?.keys &&
-        publishing.has(source.state) === publishing.has(members[index].state),
+        source.keys === sources[index]?.keys &&
+        publishing.has(source.state) === publishing.has(sources[index].state),
     )
   );
 };
 
 const buildSet = async (
-  spec: SetSpec,
-  members: readonly SourceSnapshot[],
-  before: SetSnapshot | undefined,
-  wall: number,
+  origin: Origin,
+  at: { readonly generation: number; readonly before: SetSnapshot | undefined; readonly wall: number },
 ): Promise<SetSnapshot> => {
-  const { chosen, withheld, ambiguousKids } = await paced(mergeSources(members, spec.profile));
-  const rendered = await paced(renderSet(chosen));
+  const { spec, sources, denied } = origin;
+  const { generation, before, wall } = at;
+  const { chosen, withheld, ambiguousKids } = await paced(mergeSources(sources, spec.profile, denied));
+  const rendered = await paced(renderSet(chosen, before, wall));
   const { identity } = rendered;
   const keys = chosen.map(({ key }) => key);
   const refusal = refusalOf(spec.profile, keys, identity.body.length);
   const servable = keys.length > 0 && refusal === undefined;
   const unchanged = before?.document?.identity.etag === identity.etag;
-  const missing = members
+  const missing = sources
     .filter((source) => source.required && !publishing.has(source.state))
     .map(({ name }) => name);
   const nothing: Pick<SetSnapshot, 'keys' | 'byName' | 'byDigest'> = {
@@ -108,6 +115,7 @@ const buildSet = async (
   };
   const set: SetSnapshot = {
     name: spec.name,
+    generation,
     profile: spec.profile,
     sources: spec.sources,
     paths: [...new Set([`/sets/${spec.name}/jwks.json`, ...spec.paths])],
@@ -121,7 +129,7 @@ const buildSet = async (
     ambiguousKids,
     ...(servable ? { keys: rendered.keys, byName: rendered.byName, byDigest: rendered.byDigest } : nothing),
   };
-  origins.set(set, { spec, sources: members });
+  origins.set(set, origin);
   return set;
 };
 

@@ -24,11 +24,18 @@ export type DeniedKey = Static<typeof DeniedKey>;
 export class DenyList {
   readonly #file: string | undefined;
   #denied: ReadonlyMap<string, DeniedKey>;
+  #thumbprints: ReadonlySet<string>;
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(file: string | undefined, denied: readonly DeniedKey[]) {
     this.#file = file;
     this.#denied = new Map(denied.map((key) => [key.thumbprint, key]));
+    this.#thumbprints = new Set(this.#denied.keys());
+  }
+
+  /** An empty list that ends with the process. */
+  static inMemory(): DenyList {
+    return new DenyList(undefined, []);
   }
 
   /**
@@ -37,7 +44,7 @@ export class DenyList {
    * @throws {JwksdError} `deny_list_damaged`: a denied key must not come back unseen, so the start is refused.
    */
   static async open(directory: string | null): Promise<DenyList> {
-    if (directory === null) return new DenyList(undefined, []);
+    if (directory === null) return DenyList.inMemory();
     const file = path.join(directory, 'denied.json');
     let content: unknown;
     try {
@@ -50,12 +57,12 @@ export class DenyList {
     return new DenyList(file, content.denied);
   }
 
-  /** Whether the key with this thumbprint must not be published. */
-  has(thumbprint: string): boolean {
-    return this.#denied.has(thumbprint);
+  /** Thumbprints of the keys that must not be published. Another set whenever anything changed. */
+  get thumbprints(): ReadonlySet<string> {
+    return this.#thumbprints;
   }
 
-  /** All entries, the oldest first. Another array whenever anything changed. */
+  /** All entries, the oldest first. */
   list(): readonly DeniedKey[] {
     return [...this.#denied.values()];
   }
@@ -86,6 +93,7 @@ export class DenyList {
         await writeDurably(this.#file, `${text}\n`, { mode: 0o600, replace: true });
       }
       this.#denied = denied;
+      this.#thumbprints = new Set(denied.keys());
     })();
     this.#writing = change.catch(() => undefined);
     await change;

@@ -3,6 +3,7 @@ import type { KeyCache } from '../sources/key-cache.ts';
 import type { Log, RefreshOutcome, Source, SourceStatus } from '../sources/source.ts';
 import { buildSnapshot, emptySnapshot, type SetSpec } from './build.ts';
 import { Demand } from './demand.ts';
+import type { DeniedKey, DenyList } from './deny-list.ts';
 import type { PublishedKey, SetSnapshot, Snapshot } from './snapshot.ts';
 
 /** A key asked for by a name that the set does not know. */
@@ -23,6 +24,12 @@ export interface KeyringView {
    * Resolves with the keys of the name, empty when there are none.
    */
   demand(set: SetSnapshot, name: KeyName): Promise<readonly PublishedKey[]>;
+  /** The keys an operator took out of every set. */
+  denied(): readonly DeniedKey[];
+  /** Takes a key out of every set, now and after a restart. Rejects, and changes nothing, when that cannot be stored. */
+  deny(thumbprint: string, reason: string): Promise<void>;
+  /** Ends a denial. Rejects, and changes nothing, when that cannot be stored. */
+  allow(thumbprint: string): Promise<void>;
   /** Demand refreshes so far, by result. */
   readonly demandResults: Readonly<Record<DemandResult, number>>;
 }
@@ -31,6 +38,14 @@ export interface KeyringView {
 export interface KeyringContent {
   readonly sources: readonly Source[];
   readonly sets: readonly SetSpec[];
+}
+
+/** What a keyring works with. */
+export interface KeyringParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cache: KeyCache;
+  readonly denyList: DenyList;
 }
 
 /** Longest time, in milliseconds, that a reload waits for new sources before it publishes without them. */
@@ -46,6 +61,7 @@ export class Keyring implements KeyringView {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #demand: Demand;
+  readonly #denyList: DenyList;
   #sources = new Map<string, Source>();
   #sets: readonly SetSpec[] = [];
   #current: Snapshot = emptySnapshot;
@@ -56,8 +72,9 @@ export class Keyring implements KeyringView {
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  constructor(parts: { readonly clock: Clock; readonly log: Log; readonly cache: KeyCache }) {
+  constructor(parts: KeyringParts) {
     this.#clock = parts.clock;
+    this.#denyList = parts.denyList;
     this.#log = parts.log;
     this.#demand = new Demand({
       clock: parts.clock,
@@ -120,6 +137,20 @@ export class Keyring implements KeyringView {
     return await this.#demand.find(set, name);
   }
 
+  denied(): readonly DeniedKey[] {
+    return this.#denyList.list();
+  }
+
+  async deny(thumbprint: string, reason: string): Promise<void> {
+    await this.#denyList.add(thumbprint, reason, new Date(this.#clock.wall()));
+    await this.settled();
+  }
+
+  async allow(thumbprint: string): Promise<void> {
+    await this.#denyList.remove(thumbprint);
+    await this.settled();
+  }
+
   /** Resolves when everything the sources hold at this moment is in `current`. */
   async settled(): Promise<void> {
     // The build under way may have looked at the sources already, so one that starts after it is waited for.
@@ -151,7 +182,13 @@ export class Keyring implements KeyringView {
     try {
       const previous = this.#current;
       const sources = new Map([...this.#sources].map(([name, source]) => [name, source.current]));
-      this.#current = await buildSnapshot({ sets: this.#sets, sources, previous, wall: this.#clock.wall() });
+      this.#current = await buildSnapshot({
+        sets: this.#sets,
+        sources,
+        denied: this.#denyList.thumbprints,
+        previous,
+        wall: this.#clock.wall(),
+      });
       this.#announce(previous, this.#current);
     } catch (error) {
       // The snapshot that is current stays current.

@@ -1,6 +1,6 @@
 import type { Key } from '../jwk/key.ts';
 import type { SourceSnapshot } from '../sources/source.ts';
-import { select, type Profile } from './profiles.ts';
+import { select, type Profile, type Selection } from './profiles.ts';
 import type { WithheldKey } from './snapshot.ts';
 
 /** A key chosen for a set, and the JSON it is published as. */
@@ -21,11 +21,12 @@ export interface Merged {
  * Merges sources, first in order first, into the keys of one set; yields after each key.
  *
  * A `kid` belongs to the first source that publishes it here: another source's key of that name is withheld, so it can
- * never stand in for it. Two keys of one name inside one source both stay, for a mirror does not lose keys.
+ * never stand in for it. A denied key is nobody's. Two keys of one name inside one source both stay, for a mirror does not lose keys.
  */
 export function* mergeSources(
   sources: readonly SourceSnapshot[],
   profile: Profile,
+  denied: ReadonlySet<string>,
 ): Generator<void, Merged, void> {
   const chosen = new Map<string, Chosen>();
   const owners = new Map<string, { readonly source: string; readonly thumbprint: string }>();
@@ -36,7 +37,7 @@ export function* mergeSources(
       yield;
       const { thumbprint } = key;
       const { kid } = key.jwk;
-      const selection = select(profile, key);
+      const selection: Selection = denied.has(thumbprint) ? { withheld: 'denied' } : select(profile, key);
       if ('withheld' in selection) {
         withheld.push({ source: source.name, thumbprint, kid, reason: selection.withheld });
         continue;

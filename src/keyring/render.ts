@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { kidDigest } from '../jwk/kid-digest.ts';
 import type { Chosen } from './merge.ts';
-import type { PublishedKey, Rendition, SetDocument } from './snapshot.ts';
+import type { PublishedKey, Rendition, SetDocument, SetSnapshot } from './snapshot.ts';
 
 /** The answers of a set as bytes. */
 export interface Rendered {
@@ -28,8 +28,12 @@ const add = (map: Map<string, PublishedKey[]>, name: string, key: PublishedKey):
 
 const opening = '{"keys":[';
 
-/** Writes a JWK Set and its keys, one by one; yields after each key. */
-export function* renderSet(chosen: readonly Chosen[]): Generator<void, Rendered, void> {
+/** Writes a JWK Set and its keys, one by one; yields after each key. `before` knows since when a key is published. */
+export function* renderSet(
+  chosen: readonly Chosen[],
+  before: SetSnapshot | undefined,
+  wall: number,
+): Generator<void, Rendered, void> {
   const body = Buffer.from(`${opening}${chosen.map(({ json }) => json).join(',')}]}`);
   yield;
   const keys: PublishedKey[] = [];
@@ -42,12 +46,18 @@ export function* renderSet(chosen: readonly Chosen[]): Generator<void, Rendered,
   let offset = opening.length;
   for (const { key, source, json } of chosen) {
     const end = offset + Buffer.byteLength(json);
+    // A view of the set's own bytes: a set of thousands of keys is held once.
+    const jwk = rendition(body.subarray(offset, end));
+    const earlier = before?.byName
+      .get(key.jwk.kid ?? key.thumbprint)
+      ?.find((other) => other.key.thumbprint === key.thumbprint);
     const published: PublishedKey = {
       key,
       source,
-      // A view of the set's own bytes: a set of thousands of keys is held once.
-      jwk: rendition(body.subarray(offset, end)),
+      jwk,
       pem: key.pem === undefined ? undefined : rendition(Buffer.from(key.pem)),
+      firstSeen: earlier?.firstSeen ?? wall,
+      lastChanged: earlier?.jwk.etag === jwk.etag ? earlier.lastChanged : wall,
     };
     offset = end + 1;
     keys.push(published);

@@ -25,10 +25,15 @@ export interface PublishedKey {
   readonly jwk: Rendition;
   /** Absent when this runtime cannot write the key as PEM. */
   readonly pem: Rendition | undefined;
+  /** Milliseconds since the epoch: when this process first published the key in this set. */
+  readonly firstSeen: number;
+  /** Milliseconds since the epoch: when its JWK last changed. */
+  readonly lastChanged: number;
 }
 
 /** Why a key of a source is not in a set. */
 export type WithheldReason =
+  | 'denied'
   | 'kid_conflict'
   | 'not_signature'
   | 'unsupported_kty'
@@ -50,6 +55,8 @@ export interface WithheldKey {
 /** A published set: constant from one refresh to the next. */
 export interface SetSnapshot {
   readonly name: string;
+  /** Of the snapshot this value was built for. */
+  readonly generation: number;
   readonly profile: Profile;
   /** Source names in order of priority. */
   readonly sources: readonly string[];

@@ -7,6 +7,8 @@ export class FakeProxy {
   readonly tunnels: string[] = [];
   /** Answers tunnels with this status instead of making them, when set. */
   refuse: number | undefined;
+  /** Leads every tunnel to this port of loopback, wherever it was to go, when set. */
+  target: number | undefined;
   readonly #server: http.Server;
   readonly #sockets = new Set<Socket>();
 
@@ -30,7 +32,8 @@ export class FakeProxy {
         return;
       }
       const { hostname, port } = new URL(`http://${request.url ?? ''}`);
-      const target = net.connect(Number(port), hostname, () => {
+      const to = proxy.target;
+      const target = net.connect(to ?? Number(port), to === undefined ? hostname : '127.0.0.1', () => {
         client.write('HTTP/1.1 200 Connection established\r\n\r\n');
         target.write(head);
         target.pipe(client).pipe(target);

@@ -13,16 +13,17 @@ const extension = (id: string, value: Buffer, critical = false): Buffer =>
 
 /** RFC 5280 §4.2.1.9: a certificate authority. */
 const isAuthority = extension('0603551d13', tlv(0x30, Buffer.from('0101ff', 'hex')), true);
-/** RFC 5280 §4.2.1.6: `localhost`, 127.0.0.1 and ::1. */
-const isLocalhost = extension(
-  '0603551d11',
-  tlv(
-    0x30,
-    tlv(0x82, Buffer.from('localhost')),
-    tlv(0x87, Buffer.from([127, 0, 0, 1])),
-    tlv(0x87, Buffer.from([...Array(15).fill(0), 1])),
-  ),
-);
+/** RFC 5280 §4.2.1.6: these names, 127.0.0.1 and ::1. */
+const isCalled = (names: readonly string[]): Buffer =>
+  extension(
+    '0603551d11',
+    tlv(
+      0x30,
+      ...names.map((name) => tlv(0x82, Buffer.from(name))),
+      tlv(0x87, Buffer.from([127, 0, 0, 1])),
+      tlv(0x87, Buffer.from([...Array(15).fill(0), 1])),
+    ),
+  );
 
 const pemOf = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }) as string;
 
@@ -41,15 +42,19 @@ export class FakeAuthority {
     this.cert = certificatePem(der);
   }
 
-  /** A certificate for localhost; `validity` as two times of the form `YYMMDDhhmmssZ`, to make an expired one. */
-  issue(validity?: readonly [string, string]): ServerIdentity {
+  /**
+   * A certificate for localhost and `names`.
+   *
+   * `validity` is two times of the form `YYMMDDhhmmssZ`, to make an expired one.
+   */
+  issue(validity?: readonly [string, string], names: readonly string[] = []): ServerIdentity {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const der = makeCertificate({
       subject: 'localhost',
       publicKey,
       issuer: this.#name,
       signer: this.#privateKey,
-      extensions: [isLocalhost],
+      extensions: [isCalled(['localhost', ...names])],
       ...(validity === undefined ? {} : { validity }),
     });
     return { key: pemOf(privateKey), cert: certificatePem(der) };

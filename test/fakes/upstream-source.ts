@@ -134,6 +134,7 @@ export const rig = (replies: readonly Reply[], options: RigOptions = {}): Rig =>
   const { log, lines } = createLog();
   const settings = { ...upstreamOptions, ...own };
   const exchange = new Exchange({
+    observe: () => undefined,
     clock,
     requester: network,
     locator: locator?.(network, clock) ?? fixedLocator(new URL('https://idp.example.org/jwks')),

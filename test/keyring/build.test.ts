@@ -31,13 +31,21 @@ const source = (
   keys: keys.map((key) => ('thumbprint' in key ? (key as Key) : admitted(key))),
 });
 
+const nobody: ReadonlySet<string> = new Set();
+
 const build = async (
   sources: readonly SourceSnapshot[],
   sets: readonly SetSpec[] = [spec()],
   previous: Snapshot = emptySnapshot,
   wall = Date.UTC(2025, 0, 1, 12, 0, 0, 500),
 ): Promise<Snapshot> =>
-  await buildSnapshot({ sets, sources: new Map(sources.map((one) => [one.name, one])), previous, wall });
+  await buildSnapshot({
+    denied: nobody,
+    sets,
+    sources: new Map(sources.map((one) => [one.name, one])),
+    previous,
+    wall,
+  });
 
 const one = async (
   sources: readonly SourceSnapshot[],

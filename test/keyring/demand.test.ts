@@ -1,3 +1,4 @@
+import { DenyList } from '../../src/keyring/deny-list.ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { kidDigest } from '../../src/jwk/kid-digest.ts';
 import { Keyring } from '../../src/keyring/keyring.ts';
@@ -18,7 +19,12 @@ const generic = { profile: 'generic', maxAge: 300_000, paths: [], pemPaths: [] }
 
 beforeEach(async () => {
   clock = new ManualClock();
-  keyring = new Keyring({ clock, log: createLog().log, cache: new KeyCache() });
+  keyring = new Keyring({
+    clock,
+    log: createLog().log,
+    cache: new KeyCache(),
+    denyList: DenyList.inMemory(),
+  });
   idp = rig([answer(jwks('a'))], { clock, cache });
   await keyring.replace({ sources: [idp.source], sets: [{ ...generic, name: 'default', sources: ['idp'] }] });
   await clock.advance(0);
@@ -154,7 +160,12 @@ describe('waiting', () => {
     const fast = new FakeSource('fast', [admitted(ecJwk('f'))]);
     slow.onRefresh = async () => await new Promise<void>(() => undefined);
     fast.onRefresh = () => fast.publish([admitted(ecJwk('f')), admitted(ecJwk('new'))]);
-    const ring = new Keyring({ clock, log: createLog().log, cache: new KeyCache() });
+    const ring = new Keyring({
+      clock,
+      log: createLog().log,
+      cache: new KeyCache(),
+      denyList: DenyList.inMemory(),
+    });
     await ring.replace({
       sources: [slow, fast],
       sets: [{ ...generic, name: 'default', sources: ['slow', 'fast'] }],

@@ -1,3 +1,4 @@
+import { DenyList } from '../../src/keyring/deny-list.ts';
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -17,7 +18,12 @@ let keyring: Keyring;
 
 beforeEach(() => {
   clock = new ManualClock();
-  keyring = new Keyring({ clock, log: createLog().log, cache: new KeyCache() });
+  keyring = new Keyring({
+    clock,
+    log: createLog().log,
+    cache: new KeyCache(),
+    denyList: DenyList.inMemory(),
+  });
 });
 
 const spec = (name: string, ...sources: string[]): SetSpec => ({
@@ -80,7 +86,12 @@ describe('the current snapshot', () => {
   });
 
   test('gives two keyrings with the same keys the same documents', async () => {
-    const other = new Keyring({ clock: new ManualClock(5), log: createLog().log, cache: new KeyCache() });
+    const other = new Keyring({
+      clock: new ManualClock(5),
+      log: createLog().log,
+      cache: new KeyCache(),
+      denyList: DenyList.inMemory(),
+    });
     for (const each of [keyring, other]) {
       const sources = [new FakeSource('one', [key('a')]), new FakeSource('two', [key('b')])];
       await each.replace({ sources, sets: [spec('default', 'one', 'two')] });
@@ -102,7 +113,12 @@ describe('the current snapshot', () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 30 }), async (changes) => {
-        const ring = new Keyring({ clock, log: createLog().log, cache: new KeyCache() });
+        const ring = new Keyring({
+          clock,
+          log: createLog().log,
+          cache: new KeyCache(),
+          denyList: DenyList.inMemory(),
+        });
         const sources = ['one', 'two', 'three'].map((name) => new FakeSource(name));
         await ring.replace({
           sources,

@@ -27,6 +27,7 @@ const sourceStatus = (status: SourceStatus): object => ({
 
 const setStatus = (set: SetSnapshot): object => ({
   name: set.name,
+  generation: set.generation,
   profile: set.profile,
   sources: set.sources,
   paths: set.paths,
@@ -37,13 +38,15 @@ const setStatus = (set: SetSnapshot): object => ({
   refusal: set.refusal ?? null,
   missing: set.missing,
   ambiguousKids: set.ambiguousKids,
-  keys: set.keys.map(({ key, source, pem }) => ({
+  keys: set.keys.map(({ key, source, pem, firstSeen, lastChanged }) => ({
     thumbprint: key.thumbprint,
     kid: key.jwk.kid ?? null,
     kty: key.jwk.kty,
     alg: key.jwk.alg ?? null,
     source,
     pem: pem !== undefined,
+    firstSeen: date(firstSeen),
+    lastChanged: date(lastChanged),
   })),
   withheld: set.withheld.map((key) => ({ ...key, kid: key.kid ?? null })),
 });

@@ -36,6 +36,8 @@ export interface ExchangeParts {
   /** Bytes of a JWK Set, on the wire and decoded. */
   readonly maxBody: number;
   readonly maxKeys: number;
+  /** Told how many milliseconds each fetch took, redirects and body included. */
+  readonly observe: (ms: number) => void;
 }
 
 const accept = 'application/jwk-set+json, application/json;q=0.9, */*;q=0.1';
@@ -71,15 +73,17 @@ export class Exchange {
   }
 
   async #ask(url: URL, { held, unconditional, signal }: Situation): Promise<Success | Refusal> {
-    const { clock, requester, maxBody, maxKeys } = this.#parts;
+    const { clock, requester, maxBody, maxKeys, observe } = this.#parts;
     const due = unconditional || clock.now() - this.#unconditionalAt >= unconditionalEvery;
     const validators =
       due || held?.url !== url.href ? {} : { etag: held.etag, lastModified: held.lastModified };
+    const began = clock.now();
     const answer = await requester.send(
       url,
       { accept, maxBody, noCache: unconditional, ...validators },
       signal,
     );
+    observe(clock.now() - began);
     if (!answer.ok) return answer;
     if (answer.status === 304) return { ok: true, url, answer, parsed: undefined };
     const candidate = await readCandidate(answer, maxKeys);
