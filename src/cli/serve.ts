@@ -7,7 +7,7 @@ import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { JwksdError } from '../errors.ts';
 import { buildApp } from '../http/app.ts';
-import { createFetchDurations, createMetrics } from '../http/metrics.ts';
+import { createMetrics } from '../http/metrics.ts';
 import { buildOps } from '../http/ops.ts';
 import { DenyList } from '../keyring/deny-list.ts';
 import { TlsFiles } from '../http/tls.ts';
@@ -35,15 +35,11 @@ export const serve: Command = {
     for (const warning of warnings) log.warn(warning);
     await generateMissingKeys(config, log);
 
-    const fetchDurations = createFetchDurations();
     const denyList = await DenyList.open(config.state.dir);
-    const service = new Service(log, denyList, (source, seconds) =>
-      fetchDurations.observe({ source }, seconds),
-    );
+    const service = new Service(log, denyList, (source, seconds) => metrics.observeFetch(source, seconds));
     const lifecycle = { draining: false };
     const { keyring } = service;
-    const clockJumps = () => service.clockWatch.jumps;
-    const metrics = createMetrics({ keyring, version, fetchDurations, clockJumps });
+    const metrics = createMetrics({ keyring, version, clockJumps: () => service.clockWatch.jumps });
     const common = { keyring, log, lifecycle, metrics, version };
     const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
     const app = buildApp({

@@ -19,6 +19,8 @@ export interface RequestCounts {
 export interface Metrics {
   readonly registry: Registry;
   readonly requests: RequestCounts;
+  /** Records a fetch of a source, in seconds. */
+  readonly observeFetch: (source: string, seconds: number) => void;
 }
 
 const states: readonly SourceState[] = ['INIT', 'DOWN', 'RESTORED', 'FRESH', 'STALE', 'EXPIRED'];
@@ -115,21 +117,10 @@ const tally = (codes: readonly string[]): Map<string, number> => {
   return counts;
 };
 
-/** How long fetches took; made before the sources that are told to observe. */
-export const createFetchDurations = (): Histogram<'source'> =>
-  new Histogram({
-    name: 'jwksd_upstream_fetch_duration_seconds',
-    help: 'Time of one fetch of a JWK Set, redirects and body included.',
-    labelNames: ['source'],
-    buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
-    registers: [],
-  });
-
 /** What the metrics are read from. */
 export interface MetricsOptions {
   readonly keyring: KeyringView;
   readonly version: string;
-  readonly fetchDurations: Histogram<'source'>;
   /** Steps of the wall clock since the start. */
   readonly clockJumps: () => number;
 }
@@ -140,7 +131,7 @@ export interface MetricsOptions {
  * Labels are configured names and fixed codes; nothing a caller chose becomes one.
  */
 export const createMetrics = (options: MetricsOptions): Metrics => {
-  const { keyring, version, fetchDurations, clockJumps } = options;
+  const { keyring, version, clockJumps } = options;
   const registry = new Registry();
   const requests = createRequestCounts();
   const { gauge, counter } = declareOn(registry);
@@ -221,6 +212,26 @@ export const createMetrics = (options: MetricsOptions): Metrics => {
   counter('jwksd_lkg_errors_total', 'Writes of last-known-good files that failed.', source, () =>
     perSource(read(), (status) => status.remembered?.errors),
   );
-  registry.registerMetric(fetchDurations);
-  return { registry, requests };
+  const observed = new Set<string>();
+  const durations = new Histogram({
+    name: 'jwksd_upstream_fetch_duration_seconds',
+    help: 'Time of one fetch of a JWK Set, redirects and body included.',
+    labelNames: source,
+    buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+    registers: [registry],
+    collect() {
+      // A source that a reload took away leaves no series behind.
+      const known = new Set(read().map(({ name }) => name));
+      for (const name of observed)
+        if (!known.has(name) && observed.delete(name)) this.remove({ source: name });
+    },
+  });
+  return {
+    registry,
+    requests,
+    observeFetch: (name, duration) => {
+      observed.add(name);
+      durations.observe({ source: name }, duration);
+    },
+  };
 };

@@ -5,7 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import pino from 'pino';
 import type { AppOptions } from '../../src/http/app.ts';
 import { buildApp } from '../../src/http/app.ts';
-import { createFetchDurations, createMetrics } from '../../src/http/metrics.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
 import { buildOps, type OpsOptions } from '../../src/http/ops.ts';
 import type { Key } from '../../src/jwk/key.ts';
 import type { SetSpec } from '../../src/keyring/build.ts';
@@ -75,7 +75,6 @@ export const service = async (parts: {
   const metrics = createMetrics({
     keyring,
     version: '1.2.3',
-    fetchDurations: createFetchDurations(),
     clockJumps: () => 2,
   });
   const app = buildApp({
