@@ -20,6 +20,10 @@ export const cli = async (argv: readonly string[], io: Io = processIo): Promise<
   try {
     return await dispatch(argv, io);
   } catch (error) {
+    if (isOfTheSystem(error)) {
+      io.stderr.write(`jwksd: ${error.message}\n`);
+      return errors.failed.exit;
+    }
     if (!(error instanceof JwksdError)) throw error;
     io.stderr.write(`jwksd: ${error.message}\n`);
     const entry = errors[error.code];
@@ -28,6 +32,10 @@ export const cli = async (argv: readonly string[], io: Io = processIo): Promise<
     clearInterval(alive);
   }
 };
+
+/** A full disk, a missing right, a file in the way: not a defect of ours, so its stack helps nobody. */
+const isOfTheSystem = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'errno' in error && 'syscall' in error;
 
 const dispatch = async (argv: readonly string[], io: Io): Promise<number> => {
   const [first] = argv;
@@ -56,6 +64,10 @@ const dispatch = async (argv: readonly string[], io: Io): Promise<number> => {
   } catch (error) {
     throw usage(command, rest, error);
   }
+  const [operand] = parsed.positionals;
+  if (operand !== undefined && command.operands === undefined) {
+    throw new JwksdError('usage', `unexpected ${JSON.stringify(operand)}. See jwksd ${command.name} --help`);
+  }
   return await command.run({ options: parsed.values, operands: parsed.positionals }, io);
 };
 
@@ -64,31 +76,25 @@ const find = (argv: readonly string[]): Command => {
     const found = commands.find(({ name }) => name === argv.slice(0, words).join(' '));
     if (found !== undefined) return found;
   }
-  const [first = ''] = argv;
-  const group = commands.filter(({ name }) => name.startsWith(`${first} `));
-  if (group.length > 0) {
-    const list = group.map(({ name }) => `jwksd ${name}`).join(', ');
+  const [first = '', second = ''] = argv;
+  const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
+  if (group.length > 0 && (second === '' || second.startsWith('-'))) {
+    const list = group.map((name) => `jwksd ${name}`).join(', ');
     throw new JwksdError('usage', `${first} needs one more word: ${list}`);
   }
-  const asked = argv
-    .slice(0, 2)
-    .filter((word) => !word.startsWith('-'))
-    .join(' ');
-  const hint =
-    didYouMean(
-      asked,
-      commands.map(({ name }) => name),
-    ) ||
-    didYouMean(
-      first,
-      commands.map(({ name }) => name),
-    );
-  throw new JwksdError('usage', `there is no command ${JSON.stringify(first)}.${hint} See jwksd --help`);
+  const names = group.length > 0 ? group : commands.map(({ name }) => name);
+  const asked = second.startsWith('-') ? first : `${first} ${second}`.trim();
+  const hint = didYouMean(asked, names) || didYouMean(first, names);
+  const shown = JSON.stringify(group.length > 0 ? asked : first);
+  throw new JwksdError('usage', `there is no command ${shown}.${hint} See jwksd --help`);
 };
 
 const usage = (command: Command, rest: readonly string[], error: unknown): JwksdError => {
   const names = Object.keys(command.options).map((name) => `--${name}`);
-  const unknown = rest.find((word) => word.startsWith('--') && !names.includes(word.split('=')[0] ?? ''));
+  const unknown = rest
+    .filter((word) => word.startsWith('--'))
+    .map((word) => word.split('=', 1)[0] ?? '')
+    .find((word) => !names.includes(word));
   const hint = unknown === undefined ? '' : didYouMean(unknown, names);
   const message = error instanceof Error ? (error.message.split('. ')[0] ?? '') : '';
   return new JwksdError('usage', `${message}.${hint} See jwksd ${command.name} --help`, { cause: error });

@@ -26,8 +26,6 @@ export const configFlags = {
 
 /** The configuration these options lead to. @throws {JwksdError} `config_invalid` that names every problem. */
 export const loadOrThrow = async (parsed: Parsed, io: Io): Promise<Loaded> => {
-  if (parsed.operands.length > 0)
-    throw new JwksdError('usage', `unexpected ${JSON.stringify(parsed.operands[0])}`);
   const flags = {
     config: text(parsed, 'config'),
     keys: text(parsed, 'keys'),

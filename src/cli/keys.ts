@@ -22,8 +22,6 @@ export const keysGenerate: Command = {
   },
   example: 'jwksd keys generate --name opencast --alg ES256',
   run: async (parsed, io) => {
-    if (parsed.operands.length > 0)
-      throw new JwksdError('usage', `unexpected ${JSON.stringify(parsed.operands[0])}`);
     const files = keyFiles(path.resolve(io.cwd, text(parsed, 'dir') ?? '.'), text(parsed, 'name') ?? 'key');
     const pair = await createSigningPair(
       text(parsed, 'alg') ?? 'ES256',

@@ -1,12 +1,16 @@
-/** Edits (insert, delete, replace) that turn one text into the other. */
+/** Edits (insert, delete, replace, swap two neighbours) that turn one text into the other. */
 const distance = (left: string, right: string): number => {
+  let above: number[] = [];
   let row = Array.from({ length: right.length + 1 }, (_, index) => index);
   for (let i = 1; i <= left.length; i += 1) {
     const next = [i];
     for (let j = 1; j <= right.length; j += 1) {
       const replace = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replace));
+      const swapped = i > 1 && j > 1 && left[i - 1] === right[j - 2] && left[i - 2] === right[j - 1];
+      const swap = swapped ? (above[j - 2] ?? 0) + 1 : Infinity;
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replace, swap));
     }
+    above = row;
     row = next;
   }
   return row[right.length] ?? 0;

@@ -1,0 +1,128 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { commands } from '../../src/cli/commands.ts';
+import { root } from '../fakes/jwksd.ts';
+import { run } from './world.ts';
+
+const names = commands.map(({ name }) => name);
+
+describe('the overview', () => {
+  test.each([['--help'], ['-h'], ['help']])(
+    '%s prints every command on stdout and ends with 0',
+    async (flag) => {
+      const { code, stdout, stderr } = await run([flag]);
+      expect([code, stderr]).toEqual([0, '']);
+      for (const { name, summary } of commands) {
+        expect(stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'mu'));
+        expect(stdout).toContain(summary);
+      }
+    },
+  );
+
+  test('is what a command line without a word gets, on stderr and with 2', async () => {
+    const { code, stdout, stderr } = await run([]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toBe((await run(['--help'])).stdout);
+  });
+
+  test.each(['--version', '-V'])('%s prints the version of the package', async (flag) => {
+    const { version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    expect(await run([flag])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+});
+
+describe.each(commands)('$name', ({ name, summary, options, example }) => {
+  const words = name.split(' ');
+
+  test.each(['--help', '-h'])('%s prints its options and an example, and does nothing', async (flag) => {
+    const { code, stdout, stderr } = await run([...words, flag]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(summary);
+    for (const [option, { help }] of Object.entries(options)) {
+      expect(stdout).toContain(`--${option}`);
+      expect(stdout).toContain(help);
+    }
+    expect(stdout).toContain(`\nExample:\n  ${example}\n`);
+    // Fits a terminal of usual width.
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(120);
+  });
+
+  test('has an example that is a command line of its own', () => {
+    const [, line = ''] = /jwksd (.*)$/u.exec(example) ?? [];
+    expect(line.startsWith(name)).toBe(true);
+    for (const [, option = ''] of line.matchAll(/ --([a-z-]+)/gu)) {
+      expect(Object.keys(options)).toContain(option);
+    }
+  });
+
+  test('refuses an option it does not have with 2, and says where to look', async () => {
+    const { code, stdout, stderr } = await run([...words, '--no-such-option']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^jwksd: [^\n]+\n$/u);
+    expect(stderr).toContain('--no-such-option');
+    expect(stderr).toContain(`See jwksd ${name} --help`);
+  });
+});
+
+describe('a mistyped command', () => {
+  test.each([
+    ['serv', 'serve'],
+    ['sevre', 'serve'],
+    ['chekc', 'check'],
+    ['keys generat', 'keys generate'],
+    ['keys digset', 'keys digest'],
+    ['config shcema', 'config schema'],
+  ])('%s gets the nearest name', async (typed, meant) => {
+    const { code, stdout, stderr } = await run(typed.split(' '));
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^jwksd: [^\n]+\n$/u);
+    expect(stderr).toContain(meant);
+  });
+
+  test.each(['keys', 'config'])('%s alone is told what follows it', async (word) => {
+    const { code, stderr } = await run([word]);
+    expect(code).toBe(2);
+    for (const name of names.filter((each) => each.startsWith(`${word} `))) expect(stderr).toContain(name);
+  });
+
+  test('that resembles nothing gets no guess', async () => {
+    const { code, stderr } = await run(['quux']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('"quux"');
+    expect(stderr).not.toContain('Did you mean');
+    expect(stderr).toContain('jwksd --help');
+  });
+});
+
+describe('a mistyped option', () => {
+  test.each([
+    [['serve', '--upstraem', 'x'], '--upstream'],
+    [['serve', '--prot=1'], '--port'],
+    [['check', '--ofline'], '--offline'],
+    [['keys', 'generate', '--nmae', 'a'], '--name'],
+  ])('%j gets the nearest name', async (argv, meant) => {
+    const { code, stderr } = await run(argv);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`Did you mean "${meant}"?`);
+  });
+
+  test.each([
+    [['serve', '--port'], '--port'],
+    [['check', '--strict=yes'], '--strict'],
+    [['serve', 'now'], 'now'],
+    [['check', 'now'], 'now'],
+    [['config', 'print', 'now'], 'now'],
+    [['config', 'schema', 'now'], 'now'],
+    [['keys', 'generate', 'now'], 'now'],
+    [['keys', 'digest'], 'KID'],
+    [['keys', 'digest', 'a', 'b'], 'KID'],
+  ])('%j is wrong usage', async (argv, named) => {
+    const { code, stdout, stderr } = await run(argv);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^jwksd: [^\n]+\n$/u);
+    expect(stderr).toContain(named);
+  });
+});

@@ -1,0 +1,24 @@
+import { cli } from '../../src/cli/cli.ts';
+
+/** What a command line did. */
+export interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command line in this process, in a world of its own: nothing of our environment, nothing on our terminal. */
+export const run = async (
+  argv: readonly string[],
+  world: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+): Promise<Result> => {
+  let stdout = '';
+  let stderr = '';
+  const code = await cli(argv, {
+    stdout: { write: (text) => (stdout += text) },
+    stderr: { write: (text) => (stderr += text) },
+    env: world.env ?? {},
+    cwd: world.cwd ?? process.cwd(),
+  });
+  return { code, stdout, stderr };
+};
