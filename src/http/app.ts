@@ -13,6 +13,7 @@ import { registerLanding } from './routes/landing.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
 import { withoutSchemas } from './schemas.ts';
 import { createLimitedServer, guardConnections } from './server.ts';
+import type { Lifecycle } from './server.ts';
 import { longestTarget } from './target.ts';
 import type { TlsPair } from './tls.ts';
 
@@ -33,7 +34,7 @@ export interface AppOptions {
   /** Absent for plain HTTP. */
   readonly tls: TlsPair | null;
   /** `draining` is set when the service is about to end: readiness falls and connections are not kept. */
-  readonly lifecycle: { readonly draining: boolean };
+  readonly lifecycle: Lifecycle;
   readonly metrics: Metrics;
 }
 
@@ -44,7 +45,7 @@ export interface AppOptions {
  * worth a line is logged with `options.log`.
  */
 export const buildApp = (options: AppOptions): FastifyInstance => {
-  const { keyring, log, corsOrigins, trustProxy, requestTimeout, lifecycle, metrics, tls } = options;
+  const { keyring, log, corsOrigins, trustProxy, requestTimeout, metrics, tls } = options;
   const counts = metrics.requests;
   const cors = createCors(corsOrigins);
   const refusals = createRefusals({ log, cors, counts });
@@ -60,6 +61,7 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
     routerOptions: { maxParamLength: longestTarget },
     schemaController: withoutSchemas,
   });
+  const lifecycle = guardConnections(app, { requestTimeout, lifecycle: options.lifecycle });
   const documents = createDocuments({ cors, counts, lifecycle });
   const context = { keyring, documents, refusals, log };
   const fixedPaths = new Set<string>([...probePaths, ...(options.landingPage ? ['/'] : [])]);
@@ -73,6 +75,5 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
   registerProbes(app, { keyring, lifecycle, counts });
   if (options.landingPage) registerLanding(app, { keyring, publicUrl: options.publicUrl, counts });
   registerDocuments(app, context, fixedPaths);
-  guardConnections(app, requestTimeout);
   return app;
 };

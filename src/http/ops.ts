@@ -12,6 +12,7 @@ import { refreshRoute } from './routes/refresh.ts';
 import { registerStatus } from './routes/status.ts';
 import { withoutSchemas } from './schemas.ts';
 import { createLimitedServer, guardConnections } from './server.ts';
+import type { Lifecycle } from './server.ts';
 import { longestTarget } from './target.ts';
 import { createWriteGuard } from './write-guard.ts';
 
@@ -19,7 +20,7 @@ import { createWriteGuard } from './write-guard.ts';
 export interface OpsOptions {
   readonly keyring: KeyringView;
   readonly log: FastifyBaseLogger;
-  readonly lifecycle: { readonly draining: boolean };
+  readonly lifecycle: Lifecycle;
   readonly metrics: Metrics;
   readonly version: string;
   /** Where it will listen: off loopback, writes need a token. */
@@ -36,7 +37,7 @@ const refreshPath = '/sources/:source/refresh';
 
 /** The ops listener: probes, metrics, status and administration. Ready for `listen` or `inject`. */
 export const buildOps = (options: OpsOptions): FastifyInstance => {
-  const { keyring, log, lifecycle, metrics, version, host, token } = options;
+  const { keyring, log, metrics, version, host, token } = options;
   const refusals = createRefusals({ log });
   const app: FastifyInstance = fastify({
     serverFactory: (handler) => createLimitedServer(handler, { requestTimeout, tls: null }),
@@ -47,6 +48,7 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
     routerOptions: { maxParamLength: longestTarget },
     schemaController: withoutSchemas,
   });
+  const lifecycle = guardConnections(app, { requestTimeout, lifecycle: options.lifecycle });
   registerDefaults(app, {
     refusals,
     lifecycle,
@@ -62,7 +64,6 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
   for (const url of readPaths) refuseOtherMethods(app, url, ['GET', 'HEAD'], refusals.refuse);
   refuseOtherMethods(app, refreshPath, ['POST'], refusals.refuse);
   refuseOtherMethods(app, '/denied/:thumbprint', ['PUT', 'DELETE'], refusals.refuse);
-  guardConnections(app, requestTimeout);
   return app;
 };
 

@@ -42,6 +42,11 @@ export const createLimitedServer = (
   return server;
 };
 
+/** Whether the service is about to end. */
+export interface Lifecycle {
+  readonly draining: boolean;
+}
+
 /** How long connections are given to use up what is already on its way when the listener closes. */
 const lingerMs = 500;
 
@@ -54,8 +59,15 @@ const lingerMs = 500;
  * `app.close()` fails no request: Node closes idle connections at once, and a request that is on its way on one of them
  * is lost. So for up to half a second every answer says `Connection: close` first, and what is idle then really is.
  * Connections that never sent anything are cut, because Node would wait for their first request.
+ *
+ * Returns `lifecycle` as the routes should see it: a listener that closes is draining too.
  */
-export const guardConnections = (app: FastifyInstance, requestTimeout: number): void => {
+export const guardConnections = (
+  app: FastifyInstance,
+  options: { requestTimeout: number; lifecycle: Lifecycle },
+): Lifecycle => {
+  const { requestTimeout, lifecycle } = options;
+  let closing = false;
   /** When the answer now under way was first seen waiting for the client; undefined while none is. */
   const sockets = new Map<Socket, number | undefined>();
   const track = (socket: Socket): void => {
@@ -80,6 +92,7 @@ export const guardConnections = (app: FastifyInstance, requestTimeout: number): 
   const timer = setInterval(cutStalled, checkInterval(requestTimeout)).unref();
 
   app.addHook('preClose', async () => {
+    closing = true;
     // The listener alone goes first: a connection accepted later would be cut below with its request on the way.
     NetServer.prototype.close.call(app.server);
     const until = performance.now() + lingerMs;
@@ -90,4 +103,9 @@ export const guardConnections = (app: FastifyInstance, requestTimeout: number): 
     clearInterval(timer);
     done();
   });
+  return {
+    get draining() {
+      return closing || lifecycle.draining;
+    },
+  };
 };
