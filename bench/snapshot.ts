@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import type { SnapshotTimes } from './peers/snapshot-process.ts';
 import type { Blocks } from './support/blocks.ts';
-import { jwkSet, keyDirectory } from './support/keys.ts';
+import { jwkSet, keyDirectory, workDirectory } from './support/keys.ts';
 import { freePort, get, pause, peer, program, until200 } from './support/process.ts';
 import { median, print, printTable, range, shown, verdict } from './support/report.ts';
 import { startUpstream } from './support/upstream.ts';
@@ -66,7 +66,7 @@ const inService = async (count: number): Promise<{ load: Blocks; replace: Blocks
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: {
         PATH: process.env['PATH'],
-        JWKSD_STATE__DIR: 'null',
+        JWKSD_STATE__DIR: workDirectory(),
         JWKSD_SOURCES__IDP__MAX_BODY: '16MiB',
         JWKSD_SOURCES__IDP__MAX_KEYS: '10000',
       },

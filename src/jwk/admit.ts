@@ -99,6 +99,7 @@ function build(
     jwk: Object.freeze(jwk),
     json: JSON.stringify(jwk),
     thumbprint: print,
+    name: `${print} ${kid ?? ''}`,
     pem,
     fullOnly,
   }) as Key;

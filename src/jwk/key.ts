@@ -53,6 +53,8 @@ export interface Key {
   readonly json: string;
   /** RFC 7638 thumbprint of the canonical form, base64url. */
   readonly thumbprint: string;
+  /** Thumbprint and `kid`: equal for two entries that publish one key under one name. */
+  readonly name: string;
   /** The public key PEM (RFC 7468 §13), LF line ends; absent when this runtime cannot represent the key. */
   readonly pem: string | undefined;
   /** Set when the key is known but few clients survive it: only profile `full` publishes it. */

@@ -73,7 +73,9 @@ function notText(bytes: Uint8Array): string {
 }
 
 function* parseJsonFile(text: string, options: KeyFileOptions): Generator<void, ParsedSet, void> {
+  yield;
   const json = parseJson(text);
+  yield;
   if (!json.ok) return unreadable(json.detail.replace('the body', 'the file'));
   const set = entriesOf(json.value);
   if (set.ok) return yield* admitEntries(set.entries, { ...fileOrigin(options), maxKeys: options.maxKeys });

@@ -5,13 +5,19 @@ import { SetCollector } from './set-collector.ts';
 /** The entries of a JWK Set, not yet looked at, or why the body is no JWK Set. */
 export type DecodedSet = { readonly ok: true; readonly entries: readonly unknown[] } | Undecodable;
 
-/** Reads the frame of a JWK Set (RFC 7517 §5): an object with a member `keys` that is an array. */
-export const decodeJwkSet = (body: Uint8Array): DecodedSet => {
+/**
+ * Reads the frame of a JWK Set (RFC 7517 §5): an object with a member `keys` that is an array.
+ *
+ * Yields before and after the JSON is parsed: with thousands of keys that is the longest stretch of all.
+ */
+export function* decodeJwkSet(body: Uint8Array): Generator<void, DecodedSet, void> {
   const text = decodeText(body);
   if (text === undefined) return { ok: false, code: 'not_utf8', detail: 'the body is not UTF-8' };
+  yield;
   const json = parseJson(text);
+  yield;
   return json.ok ? entriesOf(json.value) : json;
-};
+}
 
 /** The entries of a value that should be a JWK Set. */
 export const entriesOf = (value: unknown): DecodedSet => {

@@ -26,9 +26,8 @@ export class SetCollector {
     }
     for (const warning of admission.warnings) this.warn(warning);
     const { key } = admission;
-    const name = `${key.thumbprint} ${key.jwk.kid ?? ''}`;
-    if (this.#seen.has(name)) return;
-    this.#seen.add(name);
+    if (this.#seen.has(key.name)) return;
+    this.#seen.add(key.name);
     this.#keys.push(key);
   }
 

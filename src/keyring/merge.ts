@@ -35,14 +35,13 @@ export function* mergeSources(
   for (const source of sources) {
     for (const key of source.keys) {
       yield;
-      const { thumbprint } = key;
+      const { name, thumbprint } = key;
       const { kid } = key.jwk;
       const selection: Selection = denied.has(thumbprint) ? { withheld: 'denied' } : select(profile, key);
       if ('withheld' in selection) {
         withheld.push({ source: source.name, thumbprint, kid, reason: selection.withheld });
         continue;
       }
-      const name = `${thumbprint} ${kid ?? ''}`;
       if (chosen.has(name)) continue;
       const owner = kid === undefined ? undefined : owners.get(kid);
       if (owner !== undefined && owner.source !== source.name) {

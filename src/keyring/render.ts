@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
+import { writeJsonList } from '../jwk/json-list.ts';
 import { kidDigest } from '../jwk/kid-digest.ts';
 import type { Chosen } from './merge.ts';
 import type { PublishedKey, Rendition, SetDocument, SetSnapshot } from './snapshot.ts';
@@ -34,8 +35,8 @@ export function* renderSet(
   before: SetSnapshot | undefined,
   wall: number,
 ): Generator<void, Rendered, void> {
-  const body = Buffer.from(`${opening}${chosen.map(({ json }) => json).join(',')}]}`);
-  yield;
+  const texts = chosen.map(({ json }) => json);
+  const body = yield* writeJsonList(opening, texts, ']}');
   const keys: PublishedKey[] = [];
   const byName = new Map<string, PublishedKey[]>();
   const byDigest = new Map<string, PublishedKey[]>();

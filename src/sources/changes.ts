@@ -5,21 +5,19 @@ import type { KeyChanges } from './source.ts';
 /** The part of a generation that changes are told of. */
 export type KeyState = Pick<Generation, 'keys' | 'retiring'>;
 
-const nameOf = ({ thumbprint, jwk }: Key): string => `${thumbprint} ${jwk.kid ?? ''}`;
-
 /** No change yet. */
 export const noChanges: KeyChanges = { added: 0, removed: 0, replaced: 0, retired: 0, returned: 0 };
 
 /** How many keys came, went, or came back from one generation to the next. */
 export const changesBetween = (before: KeyState | undefined, after: KeyState): KeyChanges => {
-  const had = new Set(before?.keys.map(nameOf));
-  const has = new Set(after.keys.map(nameOf));
+  const had = new Set(before?.keys.map((key) => key.name));
+  const has = new Set(after.keys.map((key) => key.name));
   const hadKids = new Set(before?.keys.map((key) => key.jwk.kid));
   const hasKids = new Set(after.keys.map((key) => key.jwk.kid));
-  const wasRetiring = new Set(before?.retiring.map(({ key }) => nameOf(key)));
-  const isRetiring = new Set(after.retiring.map(({ key }) => nameOf(key)));
-  const fresh = after.keys.filter((key) => !had.has(nameOf(key)));
-  const gone = before?.keys.filter((key) => !has.has(nameOf(key))) ?? [];
+  const wasRetiring = new Set(before?.retiring.map(({ key }) => key.name));
+  const isRetiring = new Set(after.retiring.map(({ key }) => key.name));
+  const fresh = after.keys.filter((key) => !had.has(key.name));
+  const gone = before?.keys.filter((key) => !has.has(key.name)) ?? [];
   const isReplacement = ({ jwk }: Key): boolean => jwk.kid !== undefined && hadKids.has(jwk.kid);
   const isReplaced = ({ jwk }: Key): boolean => jwk.kid !== undefined && hasKids.has(jwk.kid);
   return {

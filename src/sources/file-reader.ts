@@ -170,8 +170,7 @@ export class FileReader {
         if (good !== undefined) error ??= trouble;
       }
       for (const key of good?.keys ?? []) {
-        const name = `${key.thumbprint} ${key.jwk.kid ?? ''}`;
-        if (!keys.has(name)) keys.set(name, key);
+        if (!keys.has(key.name)) keys.set(key.name, key);
       }
       for (const { code, detail } of good?.warnings ?? []) notes.push(`${file}: ${code}: ${detail}`);
       for (const { reason, detail } of good?.rejected ?? []) notes.push(`${file}: ${reason}: ${detail}`);

@@ -11,17 +11,21 @@ const run = (
   entries: readonly unknown[],
   options: Partial<AdmitSetOptions> = {},
 ): { set: ParsedSet; yields: number } => {
-  const generator = admitEntries(entries, { origin: 'upstream', maxKeys: 1000, ...options });
+  const { value, yields } = drain(admitEntries(entries, { origin: 'upstream', maxKeys: 1000, ...options }));
+  return { set: value, yields };
+};
+
+const drain = <T>(generator: Generator<void, T, void>): { value: T; yields: number } => {
   let yields = 0;
   for (;;) {
     const step = generator.next();
-    if (step.done === true) return { set: step.value, yields };
+    if (step.done === true) return { value: step.value, yields };
     yields += 1;
   }
 };
 
 const decode = (text: string | Uint8Array) =>
-  decodeJwkSet(typeof text === 'string' ? Buffer.from(text) : text);
+  drain(decodeJwkSet(typeof text === 'string' ? Buffer.from(text) : text)).value;
 
 describe('decodeJwkSet', () => {
   test('gives the entries as they are', () => {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { admitJwk, privateMembers } from '../../src/jwk/admit.ts';
-import type { AdmitOptions, ParsedSet } from '../../src/jwk/key.ts';
+import type { AdmitOptions } from '../../src/jwk/key.ts';
 import { parseKeyFile } from '../../src/jwk/parse-file.ts';
 import { admitEntries, decodeJwkSet } from '../../src/jwk/parse-set.ts';
 import { admitted, pairs, type Jwk } from './helpers.ts';
@@ -29,7 +29,7 @@ const origins: readonly AdmitOptions[] = [
   { origin: 'proof' },
 ];
 
-const drain = (generator: Generator<void, ParsedSet, void>): ParsedSet => {
+const drain = <T>(generator: Generator<void, T, void>): T => {
   for (;;) {
     const step = generator.next();
     if (step.done === true) return step.value;
@@ -151,7 +151,7 @@ describe('whatever comes in', () => {
           text.map((value) => Buffer.from(value)),
         ),
         (body) => {
-          const decoded = decodeJwkSet(body);
+          const decoded = drain(decodeJwkSet(body));
           if (decoded.ok) drain(admitEntries(decoded.entries, { origin: 'upstream', maxKeys: 10 }));
           const set = drain(parseKeyFile(body, { name: 'f', maxKeys: 10 }));
           for (const key of set.keys) expect(key.jwk.kid).toBeTypeOf('string');

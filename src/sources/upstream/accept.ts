@@ -20,7 +20,7 @@ export type Refusal = Failure & { readonly parsed?: ParsedSet };
 export const readCandidate = async (answer: Answer, maxKeys: number): Promise<Candidate | Refusal> => {
   const mediaType = headerText(answer.headers, 'content-type').split(';')[0]?.trim().toLowerCase();
   if (mediaType === 'text/html') return failure('html', 'the answer is a web page, not a JWK Set');
-  const decoded = decodeJwkSet(answer.body);
+  const decoded = await paced(decodeJwkSet(answer.body));
   if (!decoded.ok) return failure(decoded.code, decoded.detail);
   if (decoded.entries.length === 0) return failure('empty_set', 'the set holds no keys');
   const parsed = await paced(admitEntries(decoded.entries, { origin: 'upstream', maxKeys }));
@@ -50,13 +50,12 @@ export const nextGeneration = (
   const { url, answer } = from;
   const now = options.clock.now();
   const listedKids = new Set(listed.map((key) => key.jwk.kid).filter((kid) => kid !== undefined));
-  const listedNames = new Set(listed.map((key) => `${key.thumbprint} ${key.jwk.kid ?? ''}`));
+  const listedNames = new Set(listed.map((key) => key.name));
   const retiring: RetiringKey[] = [];
   const since = new Map(previous?.retiring.map((entry) => [entry.key, entry.since]));
   for (const key of previous?.keys ?? []) {
     const { kid } = key.jwk;
-    if (listedNames.has(`${key.thumbprint} ${kid ?? ''}`) || (kid !== undefined && listedKids.has(kid)))
-      continue;
+    if (listedNames.has(key.name) || (kid !== undefined && listedKids.has(kid))) continue;
     const first = since.get(key);
     const confirmed = first !== undefined && options.confirming && now - first >= options.removalConfirm;
     // Those listed until now come first, so what is beyond the limit is what retired longest ago.

@@ -1,6 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { Key } from '../../jwk/key.ts';
+import { writeJsonList } from '../../jwk/json-list.ts';
+import { paced } from '../pace.ts';
 import { readBounded } from '../read-bounded.ts';
 
 /** What outlives the process: the accepted keys of one upstream and how old they are. */
@@ -18,7 +21,10 @@ export interface Remembered {
 const format = 1;
 /** Far above what `maxBody` and `maxKeys` let an upstream have. */
 const largest = 256 * 1024 * 1024;
-const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+const digest = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
+
+/** The same with keys as they are in memory. */
+export type ToRemember = Omit<Remembered, 'keys'> & { readonly keys: readonly Pick<Key, 'json'>[] };
 
 /**
  * One upstream's last-known-good file.
@@ -71,14 +77,18 @@ export class LastKnownGood {
   }
 
   /** Replaces the file. Rejects when the disk refuses; the old file is then untouched. */
-  async write(remembered: Remembered): Promise<void> {
+  async write({ keys, ...remembered }: ToRemember): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const payload = JSON.stringify({ format, origin: this.#origin, ...remembered });
+    const members = JSON.stringify({ format, origin: this.#origin, ...remembered }).slice(0, -1);
+    const texts = keys.map(({ json }) => json);
+    const payload = await paced(writeJsonList(`${members},"keys":[`, texts, ']}'));
     const temporary = `${this.#file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
     try {
       const handle = await open(temporary, 'wx', 0o600);
       try {
-        await handle.writeFile(`${digest(payload)}\n${payload}\n`);
+        await handle.writeFile(`${digest(payload)}\n`);
+        await handle.writeFile(payload);
+        await handle.writeFile('\n');
         await handle.sync();
       } finally {
         await handle.close();

@@ -3,7 +3,7 @@ import { admitEntries } from '../../jwk/parse-set.ts';
 import type { Generation } from '../key-cache.ts';
 import { paced } from '../pace.ts';
 import type { Log } from '../source.ts';
-import type { LastKnownGood, Remembered } from './last-known-good.ts';
+import type { LastKnownGood, ToRemember } from './last-known-good.ts';
 
 /** Keys from before this process, with their age when it began. */
 export interface Restored {
@@ -34,7 +34,7 @@ export class Memory {
   readonly #source: string;
   readonly #maxKeys: number;
   #writing: Promise<void> | undefined;
-  #next: Remembered | undefined;
+  #next: ToRemember | undefined;
   #writtenAt = -Infinity;
   #failing = false;
   #writes = 0;
@@ -88,7 +88,7 @@ export class Memory {
     this.#writtenAt = this.#clock.now();
     const { url, etag, lastModified } = generation;
     // While a slow disk takes one write, newer states replace each other and do not pile up.
-    this.#next = { keys: generation.keys.map((key) => key.jwk), url, etag, lastModified, fetchedAt };
+    this.#next = { keys: generation.keys, url, etag, lastModified, fetchedAt };
     this.#writing ??= this.#writeAll(file);
   }
 
