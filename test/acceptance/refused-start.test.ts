@@ -1,9 +1,8 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { eventually, mainFile, runJwksd, startJwksd, temporaryDirectory } from '../fakes/jwksd.ts';
+import { eventually, runJwksd, startJwksd, temporaryDirectory } from '../fakes/jwksd.ts';
 import { get, kidsAt } from './client.ts';
 import { makeSigner } from './signer.ts';
 
@@ -89,12 +88,11 @@ test.each([
 
 /** Root reads everything, so root runs the server as nobody. */
 const nobody = process.getuid?.() === 0 ? 65_534 : undefined;
-const nobodyCanRun =
-  nobody === undefined ||
-  spawnSync(process.execPath, [mainFile, '--version'], { uid: nobody, gid: nobody }).status === 0;
+const canRun = nobody === undefined || (await runJwksd(['--version'], { uid: nobody })).code === 0;
+const skipped = canRun ? '' : ' (skipped: root runs the tests in a directory that nobody else may enter)';
 
-test.skipIf(!nobodyCanRun)(
-  `a key file that may not be read costs its own keys and is named in a warning${nobodyCanRun ? '' : ' (skipped: root runs the tests in a directory that nobody else may enter)'}`,
+test.skipIf(!canRun)(
+  `a key file that may not be read costs its own keys and is named in a warning${skipped}`,
   async () => {
     await using directory = await temporaryDirectory();
     const signer = await makeSigner();

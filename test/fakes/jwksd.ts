@@ -26,7 +26,7 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Of the child; the umask of whoever runs the tests otherwise. */
   readonly umask?: number;
-  /** Needs root. */
+  /** Needs root. The user must be able to read the program, but not the Node that runs it. */
   readonly uid?: number;
 }
 
@@ -65,14 +65,18 @@ export const temporaryDirectory = async (): Promise<{ readonly path: string } & 
   };
 };
 
+/** Makes a Node process somebody else before it does anything. */
+const become = (uid: number): Record<string, string> => ({
+  NODE_OPTIONS: `--import=data:text/javascript,process.setgroups([]);process.setgid(${uid});process.setuid(${uid})`,
+});
+
 const start = (args: readonly string[], options: ChildOptions): Child => {
   const before = options.umask === undefined ? undefined : process.umask(options.umask);
   try {
     return spawn(process.execPath, [mainFile, ...args], {
       cwd: options.cwd,
-      env: childEnv(options.env),
+      env: childEnv({ ...options.env, ...(options.uid === undefined ? {} : become(options.uid)) }),
       stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     });
   } finally {
     if (before !== undefined) process.umask(before);
