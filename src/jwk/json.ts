@@ -21,17 +21,24 @@ export const decodeText = (body: Uint8Array): string | undefined => {
 /** A JWK Set nests four deep; half a million brackets make the parser hold the event loop for a tenth of a second. */
 const deepest = 64;
 
+/** Where the string that begins at `start` ends: found by searching, because nearly all of a set is long strings. */
+const endOfString = (text: string, start: number): number => {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === 0x5c /* \ */) before -= 1;
+    // An even number of backslashes escapes itself and not the quotation mark.
+    if ((end - before) % 2 === 1) return end;
+  }
+  return text.length;
+};
+
 /** Whether brackets nest deeper than any key needs; a text that is not JSON may answer either way. */
 const isTooDeep = (text: string): boolean => {
   let depth = 0;
-  let quoted = false;
   for (let at = 0; at < text.length; at += 1) {
     const char = text.charCodeAt(at);
-    if (quoted) {
-      if (char === 0x5c /* \ */) at += 1;
-      else if (char === 0x22 /* " */) quoted = false;
-    } else if (char === 0x22) {
-      quoted = true;
+    if (char === 0x22 /* " */) {
+      at = endOfString(text, at);
     } else if (char === 0x5b /* [ */ || char === 0x7b /* { */) {
       depth += 1;
       if (depth > deepest) return true;

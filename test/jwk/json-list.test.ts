@@ -28,5 +28,5 @@ test('an empty list has no comma', () => {
 });
 
 test('other work may run after each text', () => {
-  expect(write(['1', '2', '3']).yields).toBe(3);
+  expect(write(['1', '2', '3']).yields).toBe(6);
 });
