@@ -2,13 +2,27 @@
 export type Coding = 'identity' | 'gzip' | 'br';
 
 /** The weights of a header such as `Accept` by lower-case name (RFC 9110 §12.4.2); a weight that is no number counts as 0. */
-const weights = (header: string): ReadonlyMap<string, number> => {
+const parseWeights = (header: string): ReadonlyMap<string, number> => {
   const found = new Map<string, number>();
   for (const element of header.toLowerCase().split(',')) {
     const [name = '', ...parameters] = element.split(';').map((part) => part.trim());
     const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
     if (name !== '') found.set(name, weight === undefined ? 1 : Number(weight) || 0);
   }
+  return found;
+};
+
+/** How many headers are remembered, and how long they may be: clients send few spellings, and made-up ones gain nothing. */
+const remembered = { most: 256, longest: 256 };
+
+const known = new Map<string, ReadonlyMap<string, number>>();
+
+/** {@link parseWeights}, from memory where the same header came before: it would be the dearest part of an answer. */
+const weights = (header: string): ReadonlyMap<string, number> => {
+  const before = known.get(header);
+  if (before !== undefined) return before;
+  const found = parseWeights(header);
+  if (known.size < remembered.most && header.length <= remembered.longest) known.set(header, found);
   return found;
 };
 
