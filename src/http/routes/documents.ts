@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { SetSnapshot } from '../../keyring/snapshot.ts';
+import type { SetSnapshot, Snapshot } from '../../keyring/snapshot.ts';
 import { documentMethods } from '../cors.ts';
 import type { HttpErrorCode } from '../problem.ts';
 import { longestTarget, parseTarget } from '../target.ts';
@@ -8,7 +8,8 @@ import type { DocumentContext } from './context.ts';
 import { answerJwks } from './jwks.ts';
 import { answerKey, keyTarget } from './keys.ts';
 import type { KeyTarget } from './keys.ts';
-import { answerPem, digestOf } from './pem.ts';
+import { answerPem, answerPemOf, digestOf } from './pem.ts';
+import type { FoundPem } from './pem.ts';
 
 /** Why a target names no resource. */
 type Nothing = 'nothing' | 'too_long' | 'malformed';
@@ -60,6 +61,16 @@ const answer = (
   return undefined;
 };
 
+/** The PEM a target names when it is, letter for letter, a PEM directory and a digest: found without taking it apart. */
+const exactPem = ({ pemDirectories }: Snapshot, url: string): FoundPem | undefined => {
+  if (!url.endsWith('.pem')) return undefined;
+  const slash = url.lastIndexOf('/');
+  const set = pemDirectories.get(url.slice(0, slash));
+  const keys = set?.byDigest.get(url.slice(slash + 1, -'.pem'.length));
+  // Not made with a spread, which costs more than all the rest of the look-up.
+  return set === undefined || keys === undefined ? undefined : { set, keys, query: '', route: 'pem' };
+};
+
 /** Whether a resource is there for a method other than GET to be refused at. */
 const exists = ({ keyring }: DocumentContext, resource: Resource): boolean => {
   if (resource.kind === 'pem') return digestOf(resource.name) !== undefined;
@@ -106,9 +117,16 @@ export const registerDocuments = (
     method: ['GET', 'HEAD'],
     url: '/*',
     handler: (request, reply) => {
-      const set = context.keyring.current.documents.get(request.raw.url ?? '/');
-      if (set === undefined) return answer(context, request, reply);
-      answerJwks(context, set, request, reply);
+      const { current } = context.keyring;
+      const url = request.raw.url ?? '/';
+      const set = current.documents.get(url);
+      if (set !== undefined) {
+        answerJwks(context, set, request, reply);
+        return undefined;
+      }
+      const pem = exactPem(current, url);
+      if (pem === undefined) return answer(context, request, reply);
+      answerPemOf(context, pem, request, reply);
       return undefined;
     },
   });

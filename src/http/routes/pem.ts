@@ -10,10 +10,19 @@ const pemName = /^([0-9a-f]{64})\.pem$/iu;
 /** The kid digest in a file name, lower case; undefined when the name is not 64 hex digits and `.pem`. */
 export const digestOf = (name: string): string | undefined => pemName.exec(name)?.[1]?.toLowerCase();
 
+/** The keys of a name that is asked for as PEM, before the query is looked at. */
+export interface FoundPem {
+  readonly set: SetSnapshot;
+  readonly keys: readonly PublishedKey[];
+  readonly query: string;
+  /** How it was asked for. */
+  readonly route: RouteCode;
+}
+
 /** Answers with the PEM of the one key that `keys` and the query leave, or says why there is none. */
 export const answerPemOf = (
   context: DocumentContext,
-  found: { set: SetSnapshot; keys: readonly PublishedKey[]; query: string; route: RouteCode },
+  found: FoundPem,
   request: FastifyRequest,
   reply: FastifyReply,
 ): void => {
