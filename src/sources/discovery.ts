@@ -29,7 +29,8 @@ export const discoveryUrl = (issuer: string): URL =>
   new URL(`${issuer.replace(/\/$/u, '')}/.well-known/openid-configuration`);
 
 /**
- * Finds the `jwks_uri` of an OIDC issuer, hourly, after two failed cycles, and every 5 minutes while they fail.
+ * Finds the `jwks_uri` of an OIDC issuer, hourly, after two failed cycles, and every 5 minutes while they fail, or every
+ * cycle as long as no keys were ever found.
  *
  * The document must name exactly the configured issuer (§4.3). A new `jwks_uri` is tried first, but the old one is kept
  * until the new one has yielded usable keys: a wrong deployment at the provider must not cost good keys.
@@ -76,6 +77,8 @@ export class Discovery implements Locator {
   #due(failed: number): boolean {
     const now = this.#clock.now();
     if (this.#found === undefined) return true;
+    // Nobody is served yet, and the document may be what is wrong: it is asked for as often as the keys.
+    if (this.#confirmed === undefined) return failed >= 2;
     // Two failures may mean that the keys have moved; a longer outage is not made worse by asking twice as often.
     if (failed >= 2) return failed === 2 || now - this.#askedAt >= retryAfterwards;
     return now - this.#foundAt >= rediscoverAfter;

@@ -120,6 +120,19 @@ describe('discovery again', () => {
     expect(kidsOf(source.current.keys)).toEqual(['a', 'b']);
   });
 
+  test('happens in every cycle as long as no keys were ever found', async () => {
+    const documents = {
+      metadata: metadata({ jwks_uri: 'https://wrong.example/jwks' }),
+      keys: { 'https://right.example/jwks': answer(jwks('a')) },
+    };
+    const { source, clock } = await discovered(documents);
+    await clock.advance(600_000);
+    expect(source.current.state).toBe('DOWN');
+    documents.metadata = metadata({ jwks_uri: 'https://right.example/jwks' });
+    await clock.advance(30_000);
+    expect(source.current.state).toBe('FRESH');
+  });
+
   test('keeps the old jwks_uri until the new one yields usable keys', async () => {
     const documents = {
       metadata: metadata({ jwks_uri: first }),
