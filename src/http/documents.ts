@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PublishedKey, Rendition, SetDocument, SetSnapshot } from '../keyring/snapshot.ts';
 import { isNotModified } from './conditional.ts';
 import type { Cors, HeaderLines } from './cors.ts';
-import type { RequestCounts, RouteCode } from './metrics.ts';
+import type { RequestCounts, RouteCode } from './request-counts.ts';
 import { chooseCoding, prefers } from './negotiate.ts';
 import type { Coding } from './negotiate.ts';
 

@@ -1,19 +1,8 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { createRequestCounts, type RequestCounts } from './request-counts.ts';
 import type { KeyringView } from '../keyring/keyring.ts';
 import type { SetSnapshot } from '../keyring/snapshot.ts';
 import type { SourceState, SourceStatus } from '../sources/source.ts';
-
-/** What a request on the public listener was for; a fixed label, never a path. */
-export const routeCodes = ['jwks', 'pem', 'key', 'probe', 'landing', 'preflight', 'other'] as const;
-
-/** One of {@link routeCodes}. */
-export type RouteCode = (typeof routeCodes)[number];
-
-/** Requests answered on the public listener, counted in plain numbers until a scrape asks for them. */
-export interface RequestCounts {
-  bump(route: RouteCode, status: number): void;
-  entries(): readonly { readonly route: RouteCode; readonly status: number; readonly count: number }[];
-}
 
 /** All metrics of one process. */
 export interface Metrics {
@@ -25,57 +14,37 @@ export interface Metrics {
 
 const states: readonly SourceState[] = ['INIT', 'DOWN', 'RESTORED', 'FRESH', 'STALE', 'EXPIRED'];
 
-/** Counts that start at nothing. */
-export const createRequestCounts = (): RequestCounts => {
-  const counts = Object.fromEntries(
-    routeCodes.map((route) => [route, new Float64Array(600)] as const),
-  ) as Record<RouteCode, Float64Array>;
-  return {
-    bump(route, status) {
-      const row = counts[route];
-      row[status] = (row[status] ?? 0) + 1;
-    },
-    entries: () =>
-      routeCodes.flatMap((route) =>
-        [...counts[route].entries()]
-          .filter(([, count]) => count > 0)
-          .map(([status, count]) => ({ route, status, count })),
-      ),
-  };
-};
-
 type Labels = Record<string, string | number>;
 type Sample = readonly [labels: Labels, value: number];
 
+type Declare = (name: string, help: string, labelNames: string[], read: () => Iterable<Sample>) => void;
+
 /** Declares metrics whose values are read when they are scraped, so that nothing has to keep them current. */
-const declareOn = (registry: Registry) => {
-  const gauge = (name: string, help: string, labelNames: string[], read: () => Iterable<Sample>): void => {
-    const metric = new Gauge({
+const declareOn = (registry: Registry): { readonly gauge: Declare; readonly counter: Declare } => ({
+  gauge: (name, help, labelNames, read) => {
+    const metric: Gauge = new Gauge({
       name,
       help,
       labelNames,
-      registers: [],
-      collect() {
-        this.reset();
-        for (const [labels, value] of read()) this.set(labels, value);
-      },
+      registers: [registry],
+      collect: () => fill(metric, read()),
     });
-    registry.registerMetric(metric);
-  };
-  const counter = (name: string, help: string, labelNames: string[], read: () => Iterable<Sample>): void => {
-    const metric = new Counter({
+  },
+  counter: (name, help, labelNames, read) => {
+    const metric: Counter = new Counter({
       name,
       help,
       labelNames,
-      registers: [],
-      collect() {
-        this.reset();
-        for (const [labels, value] of read()) this.inc(labels, value);
-      },
+      registers: [registry],
+      collect: () => fill(metric, read()),
     });
-    registry.registerMetric(metric);
-  };
-  return { gauge, counter };
+  },
+});
+
+/** A counter is set anew like a gauge: what it counts is counted elsewhere. */
+const fill = (metric: Gauge | Counter, samples: Iterable<Sample>): void => {
+  metric.reset();
+  for (const [labels, value] of samples) metric.inc(labels, value);
 };
 
 /** One sample per source for which `read` has a value. */

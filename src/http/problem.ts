@@ -3,7 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, Fasti
 import { JwksdError, errors } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Cors } from './cors.ts';
-import type { RequestCounts, RouteCode } from './metrics.ts';
+import type { RequestCounts, RouteCode } from './request-counts.ts';
 
 /** Codes of the catalogue that have an HTTP status. */
 export type HttpErrorCode = {

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { KeyName, KeyringView } from '../../keyring/keyring.ts';
 import type { PublishedKey, SetSnapshot } from '../../keyring/snapshot.ts';
 import type { Documents } from '../documents.ts';
-import type { RouteCode } from '../metrics.ts';
+import type { RouteCode } from '../request-counts.ts';
 import type { Refusals } from '../problem.ts';
 
 /** What the routes of the documents share. */

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { KeyringView } from '../../keyring/keyring.ts';
 import type { Snapshot } from '../../keyring/snapshot.ts';
 import { contentSecurityPolicy, listPublished, renderLandingPage } from '../landing-page.ts';
-import type { RequestCounts } from '../metrics.ts';
+import type { RequestCounts } from '../request-counts.ts';
 import { prefers } from '../negotiate.ts';
 
 /** `GET /`: what this server publishes, as a page when HTML is asked for by name and as JSON otherwise. */

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PublishedKey, SetSnapshot } from '../../keyring/snapshot.ts';
-import type { RouteCode } from '../metrics.ts';
+import type { RouteCode } from '../request-counts.ts';
 import { choose } from '../target.ts';
 import { demand, latest, refuseAmbiguous, refuseUnavailable } from './context.ts';
 import type { DocumentContext } from './context.ts';

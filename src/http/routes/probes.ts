@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { KeyringView } from '../../keyring/keyring.ts';
-import type { RequestCounts } from '../metrics.ts';
+import type { RequestCounts } from '../request-counts.ts';
 
 /** Paths of the probes. */
 export const probePaths = ['/livez', '/readyz', '/healthz'] as const;
