@@ -10,7 +10,13 @@ export interface Assignment {
   readonly origin: Origin;
 }
 
-const key = (path: Path): string => JSON.stringify(path);
+/** What is recorded of a path, and of the paths below it. */
+interface Place {
+  origin: Origin | undefined;
+  readonly below: Map<Path[number], Place>;
+}
+
+const emptyPlace = (): Place => ({ origin: undefined, below: new Map() });
 
 /**
  * Remembers where each value came from.
@@ -18,25 +24,41 @@ const key = (path: Path): string => JSON.stringify(path);
  * A path nobody recorded has the origin of the nearest one above it that somebody did.
  */
 export class Origins {
-  readonly #entries = new Map<string, Origin>();
+  readonly #root = emptyPlace();
 
   set(path: Path, origin: Origin): void {
-    this.#entries.set(key(path), origin);
+    this.#place(path).origin = origin;
   }
 
   /** Records a value that replaces everything below its path. */
   replace(path: Path, origin: Origin): void {
-    const below = `${key(path).slice(0, -1)},`;
-    for (const entry of this.#entries.keys()) if (entry.startsWith(below)) this.#entries.delete(entry);
-    this.set(path, origin);
+    const place = this.#place(path);
+    place.below.clear();
+    place.origin = origin;
   }
 
   get(path: Path): Origin | undefined {
-    for (let length = path.length; length > 0; length -= 1) {
-      const origin = this.#entries.get(key(path.slice(0, length)));
-      if (origin !== undefined) return origin;
+    let nearest: Origin | undefined;
+    let place: Place | undefined = this.#root;
+    for (const step of path) {
+      place = place.below.get(step);
+      if (place === undefined) break;
+      nearest = place.origin ?? nearest;
     }
-    return undefined;
+    return nearest;
+  }
+
+  #place(path: Path): Place {
+    let place = this.#root;
+    for (const step of path) {
+      let next = place.below.get(step);
+      if (next === undefined) {
+        next = emptyPlace();
+        place.below.set(step, next);
+      }
+      place = next;
+    }
+    return place;
   }
 }
 
