@@ -29,15 +29,13 @@ export interface SourceSpec {
   readonly set?: Yaml;
 }
 
-/** As fast as an upstream can be configured; between refreshes nothing happens unless a test asks for it. */
+/** Between refreshes nothing happens unless a test asks for it. Timeouts are the defaults, so that a slow machine meets none. */
 const quick: Yaml = {
   type: 'jwks',
   refreshInterval: '10m',
   refreshMin: '1s',
   refreshMax: '10m',
   removalConfirm: '0s',
-  connectTimeout: '1s',
-  totalTimeout: '1s',
 };
 
 /** A host of upstreams, whose answers a test decides by the name of the source. */
@@ -193,11 +191,17 @@ export class Reader {
     }
   }
 
-  /** Waits until every source is in `state`. */
+  /** Waits until every source is in `state`, and every set is published. */
   async all(state: string, ms?: number): Promise<void> {
     await eventually(async () => {
-      const others = (await this.sources()).filter((source) => source.state !== state);
-      if (others.length > 0) throw new Error(`not ${state}: ${JSON.stringify(others[0])}`);
+      const { text } = await get(`${this.server.opsUrl}/status`);
+      const { sources, sets } = JSON.parse(text) as {
+        sources: SourceStatus[];
+        sets: { etag: string | null }[];
+      };
+      const other =
+        sources.find((source) => source.state !== state) ?? sets.find(({ etag }) => etag === null);
+      if (other !== undefined) throw new Error(`not ${state}: ${JSON.stringify(other)}`);
       return true;
     }, ms);
   }

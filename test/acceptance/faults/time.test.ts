@@ -63,5 +63,5 @@ test.concurrent.each([
     expect(await again.isReady()).toBe(true);
     for (const name of names) expect(await again.kids(name)).toEqual(['good', 'later']);
   },
-  40_000,
+  60_000,
 );
