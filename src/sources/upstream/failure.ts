@@ -79,8 +79,11 @@ const byErrno: Record<string, FailureCode> = {
   ECONNRESET: 'reset',
   ECONNABORTED: 'reset',
   EPIPE: 'reset',
-  // A chunked body that ends early.
+  // A body that ends early, or whose length is not what was announced or no length at all.
   HPE_INVALID_EOF_STATE: 'reset',
+  HPE_INVALID_CHUNK_SIZE: 'reset',
+  HPE_INVALID_CONTENT_LENGTH: 'reset',
+  HPE_UNEXPECTED_CONTENT_LENGTH: 'reset',
   UND_ERR_SOCKET: 'reset',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'reset',
   UND_ERR_HEADERS_OVERFLOW: 'too_large',

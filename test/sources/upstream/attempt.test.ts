@@ -170,8 +170,9 @@ describe('each class of failure has its code', () => {
     [
       'a chunk size that is no number',
       raw('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n'),
-      'http_other',
+      'reset',
     ],
+    ['a content-length that is no number', raw('HTTP/1.1 200 OK\r\ncontent-length: two\r\n\r\n{}'), 'reset'],
     ['40 KB of headers', raw(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`), 'too_large'],
     ['an unknown coding', ok(body, { 'content-encoding': 'zstd' }), 'decompress'],
     ['a double coding', ok(body, { 'content-encoding': 'gzip, gzip' }), 'decompress'],
@@ -296,10 +297,15 @@ describe('redirects', () => {
     try {
       const target = `http://localhost:${other.port}/keys`;
       const headers = { 'x-api-key': 'secret' };
-      expect(await outcome(redirect(target), { headers })).toBe('redirect_blocked');
+      const ownOrigins = [upstream.url().origin];
+      expect(await outcome(redirect(target), { headers, ownOrigins })).toBe('redirect_blocked');
       expect(other.requests).toHaveLength(0);
       expect(
-        await outcome(redirect(target), { headers, allowRedirectHosts: [`localhost:${other.port}`] }),
+        await outcome(redirect(target), {
+          headers,
+          ownOrigins,
+          allowRedirectHosts: [`localhost:${other.port}`],
+        }),
       ).toBe('ok');
       expect(upstream.requests[0]?.headers).toHaveProperty('x-api-key', 'secret');
       expect(other.requests[0]?.headers).not.toHaveProperty('x-api-key');
@@ -336,7 +342,7 @@ describe('what an attempt reads from disk is read for every attempt', () => {
   test('bearerTokenFile: missing, then there, then another', async () => {
     upstream.handler = ok(body);
     const bearerTokenFile = path.join(directory, 'token');
-    const sender = requester({ bearerTokenFile });
+    const sender = requester({ bearerTokenFile, ownOrigins: [upstream.url().origin] });
     const send = async (): Promise<string> =>
       codeOf(
         await sender.send(upstream.url(), { accept: '*/*', maxBody: 1000 }, new AbortController().signal),
@@ -380,9 +386,22 @@ describe('what an attempt reads from disk is read for every attempt', () => {
     }
   });
 
+  test('configured headers and the token go to no origin that the configuration does not name', async () => {
+    upstream.handler = ok(body);
+    const bearerTokenFile = path.join(directory, 'token');
+    await writeFile(bearerTokenFile, 'secret');
+    const ownOrigins = ['https://login.example.org'];
+    await attempt(upstream.url(), { bearerTokenFile, headers: { 'x-api-key': 'k' }, ownOrigins });
+    expect(upstream.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(upstream.requests[0]?.headers).not.toHaveProperty('x-api-key');
+  });
+
   test('configured headers are sent, in lower case, and may name the client', async () => {
     upstream.handler = ok(body);
-    await attempt(upstream.url(), { headers: { 'X-Api-Key': 'k', 'User-Agent': 'ours' } });
+    await attempt(upstream.url(), {
+      headers: { 'X-Api-Key': 'k', 'User-Agent': 'ours' },
+      ownOrigins: [upstream.url().origin],
+    });
     expect(upstream.requests[0]?.headers).toMatchObject({ 'x-api-key': 'k', 'user-agent': 'ours' });
   });
 });
