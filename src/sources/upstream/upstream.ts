@@ -158,7 +158,7 @@ export class UpstreamSource implements Source {
       if (result.ok) return this.#succeed(sequence, result);
       if (result.retry === 'cycle' && n < tries) {
         await pause(this.#parts.clock, retryPause(this.#parts.random()), this.#closing.signal);
-      } else if (result.retry === 'once' && !repeated && cause !== 'demand') {
+      } else if (result.retry === 'once' && !repeated && n < tries) {
         repeated = true;
         unconditional = true;
       } else {
@@ -169,7 +169,12 @@ export class UpstreamSource implements Source {
 
   async #attempt(wanted: boolean): Promise<Success | Refusal> {
     const held = this.#generation;
-    const unconditional = wanted || (held?.retiring.length ?? 0) > 0 || this.#current.state === 'EXPIRED';
+    // After a failure the validators may be what the upstream cannot bear, and keys are confirmed by their body only.
+    const unconditional =
+      wanted ||
+      this.#ledger.failures > 0 ||
+      (held?.retiring.length ?? 0) > 0 ||
+      this.#current.state === 'EXPIRED';
     return await this.#parts.exchange.attempt({
       held,
       unconditional,

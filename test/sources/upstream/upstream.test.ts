@@ -279,6 +279,33 @@ describe('conditional requests', () => {
 });
 
 describe('failures', () => {
+  const everyCode: FailureCode[] = ['connect', 'not_json', 'html', 'empty_set', 'no_usable_keys', 'http_404'];
+  test.each(everyCode)('an hour of %s costs at most 125 requests, one per cycle', async (code) => {
+    const { source, clock, network } = await started([good]);
+    network.answerWith(failing(code));
+    await clock.advance(5 * minute);
+    const before = network.sent.length;
+    await clock.advance(hour);
+    expect(network.sent.length - before).toBeLessThanOrEqual(125);
+    const { length } = network.sent;
+    const { consecutiveFailures } = source.status();
+    await clock.advance(10 * minute);
+    expect(network.sent.length - length).toBe(source.status().consecutiveFailures - consecutiveFailures);
+  });
+
+  test('an upstream that fails only with validators is asked without them in the next cycle', async () => {
+    const tagged = answer(jwks('a'), { etag: '"1"' });
+    const { source, clock, network } = await started([tagged]);
+    const picky: Reply = (sent, signal) =>
+      (sent.ask.etag === undefined ? tagged : statusOf(431))(sent, signal);
+    network.answerWith(picky);
+    await clock.advance(5 * minute);
+    expect(source.current.state).toBe('STALE');
+    await clock.advance(5000);
+    expect(network.sent).toHaveLength(3);
+    expect(source.current.state).toBe('FRESH');
+  });
+
   test('a cycle after a success makes three attempts, 250 ms to 2 s apart, then one per cycle', async () => {
     const { clock, network } = await started([good]);
     network.answerWith(failing('reset'));
