@@ -43,7 +43,10 @@ export const writeKeyFiles = async (files: KeyFiles, pair: SigningPair, force: b
   const privateDirectory = path.dirname(files.privateKey);
   await mkdir(privateDirectory, { recursive: true, mode: 0o700 });
   await chmod(privateDirectory, 0o700);
-  await mkdir(path.dirname(files.jwkSet), { recursive: true });
+  const publicDirectory = path.dirname(files.jwkSet);
+  // Made here or not: whoever may write into it may add a key that is then trusted.
+  if ((await mkdir(publicDirectory, { recursive: true, mode: 0o755 })) !== undefined)
+    await chmod(publicDirectory, 0o755);
   if (!force) await refuseExisting(files.publicJwk);
   await write(files.privateKey, pair.privatePem, 0o600, force);
   await write(files.publicJwk, `${JSON.stringify(pair.key.jwk, undefined, 2)}\n`, 0o644, force);

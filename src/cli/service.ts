@@ -13,10 +13,12 @@ export class Service {
   readonly clockWatch: ClockWatch;
   readonly #factory: SourceFactory;
   readonly #log: Log;
+  readonly #denyList: DenyList;
   #sources = new Map<string, Source>();
 
   constructor(log: Log, denyList: DenyList, observeFetch: ObserveFetch) {
     this.#log = log;
+    this.#denyList = denyList;
     this.#factory = new SourceFactory(systemClock, log, observeFetch);
     this.keyring = new Keyring({ clock: systemClock, log, cache: this.#factory.cache, denyList });
     this.clockWatch = new ClockWatch(systemClock, (ms) => this.#clockJumped(ms));
@@ -35,6 +37,8 @@ export class Service {
     }
     this.#log.debug({ sources: next.size, sets: config.sets.length }, 'configuration applied');
     this.#sources = next;
+    // Another process on the state directory may have denied keys.
+    await this.#denyList.reload();
     await this.keyring.replace({ sources: [...next.values()], sets: setSpecs(config.sets) });
   }
 

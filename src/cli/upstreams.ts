@@ -47,14 +47,14 @@ export class UpstreamFactory {
     const clock = this.#clock;
     const log = this.#log;
     const { name, maxKeys, maxBody } = config;
-    const requester = new Requester(config, clock, `jwksd/${version}`);
+    const requester = new Requester({ ...config, ownOrigins: ownOrigins(config) }, clock, `jwksd/${version}`);
     const configured = config.type === 'jwks' ? config.url : config.issuer;
     const file =
       stateDir === null ? undefined : new LastKnownGood(path.join(stateDir, 'upstreams'), name, configured);
     const exchange = new Exchange({
       clock,
       requester,
-      locator: this.#locator(config, requester),
+      locator: this.#locator(config),
       limiter: this.#limiter,
       maxBody,
       maxKeys,
@@ -72,12 +72,19 @@ export class UpstreamFactory {
     });
   }
 
-  #locator(config: UpstreamConfig, requester: Requester): Locator {
+  #locator(config: UpstreamConfig): Locator {
     if (config.type === 'jwks') return fixedLocator(new URL(config.url));
     if (config.jwksUri !== null) return fixedLocator(new URL(config.jwksUri));
-    return new Discovery(config.issuer, requester, this.#clock, config.allowInsecureHttp);
+    const { issuer, allowInsecureHttp, name } = config;
+    return new Discovery({ issuer, allowInsecureHttp, source: name, clock: this.#clock, log: this.#log });
   }
 }
+
+/** Where the configuration itself says the upstream is: a host that only its documents name gets no secret of ours. */
+const ownOrigins = (config: UpstreamConfig): readonly string[] =>
+  [config.type === 'jwks' ? config.url : config.issuer, config.type === 'oidc' ? config.jwksUri : null]
+    .filter((url) => url !== null)
+    .map((url) => new URL(url).origin);
 
 /** A URL fit for logs and status: without user info and query. */
 const withoutSecrets = (text: string): string => {

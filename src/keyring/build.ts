@@ -122,7 +122,7 @@ const buildSet = async (
     pemPaths: spec.pemPaths,
     document: servable ? await withCopies(identity) : undefined,
     refusal,
-    lastModified: unchanged ? before.lastModified : Math.floor(wall / 1000) * 1000,
+    lastModified: unchanged ? before.lastModified : dateAfter(before, wall),
     cacheControl: cacheControl(spec, missing),
     missing,
     withheld,
@@ -132,6 +132,10 @@ const buildSet = async (
   origins.set(set, origin);
   return set;
 };
+
+/** The date of new bytes, in whole seconds: later than that of the bytes before, or a client would take them for the same. */
+const dateAfter = (before: SetSnapshot | undefined, wall: number): number =>
+  Math.max(Math.floor(wall / 1000) * 1000, (before?.lastModified ?? -Infinity) + 1000);
 
 const readinessOf = (sources: readonly SourceSnapshot[], sets: readonly SetSnapshot[]): Readiness => {
   const reasons = sources

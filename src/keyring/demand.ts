@@ -17,6 +17,12 @@ export interface DemandParts {
   readonly settled: () => Promise<void>;
 }
 
+/** A refresh under way, and how many requests wait for it now. */
+interface Waiting {
+  count: number;
+  readonly done: Promise<void>;
+}
+
 const waitLimit = 1500;
 const waiterLimit = 1024;
 const negativeFor = 30_000;
@@ -34,7 +40,7 @@ const nameIn = (set: SetSnapshot, { by, value }: KeyName): readonly PublishedKey
 export class Demand {
   readonly #parts: DemandParts;
   readonly #buckets = new WeakMap<Source, TokenBucket>();
-  readonly #waiting = new WeakMap<Source, { count: number; readonly done: Promise<void> }>();
+  readonly #waiting = new WeakMap<Source, Waiting>();
   readonly results: Record<DemandResult, number> = {
     found: 0,
     unknown: 0,
@@ -61,7 +67,9 @@ export class Demand {
     const refreshes = this.#refreshes(set);
     if (refreshes === 'overload' || refreshes.length === 0)
       return this.#end(refreshes === 'overload' ? refreshes : 'throttled');
+    for (const refresh of refreshes) refresh.count += 1;
     const found = await this.#race(set.name, name, refreshes);
+    for (const refresh of refreshes) refresh.count -= 1;
     if (found === 'timeout') return this.#end('timeout');
     if (found.length > 0) return this.#end('found', found);
     cache.addNegative(question, clock.now() + negativeFor);
@@ -74,9 +82,9 @@ export class Demand {
   }
 
   /** The refreshes to wait for: those under way, and new ones of sources whose bucket allows. */
-  #refreshes(set: SetSnapshot): 'overload' | readonly Promise<void>[] {
+  #refreshes(set: SetSnapshot): 'overload' | readonly Waiting[] {
     const { clock, sources } = this.#parts;
-    const all: { count: number; readonly done: Promise<void> }[] = [];
+    const all: Waiting[] = [];
     for (const name of set.sources) {
       const source = sources().get(name);
       if (source === undefined) continue;
@@ -90,11 +98,10 @@ export class Demand {
       if (bucket.take(clock.now())) all.push(this.#refresh(source));
     }
     if (all.some(({ count }) => count >= waiterLimit)) return 'overload';
-    for (const entry of all) entry.count += 1;
-    return all.map(({ done }) => done);
+    return all;
   }
 
-  #refresh(source: Source): { count: number; readonly done: Promise<void> } {
+  #refresh(source: Source): Waiting {
     const done = (async () => {
       try {
         await source.refresh('demand');
@@ -118,7 +125,7 @@ export class Demand {
   async #race(
     set: string,
     name: KeyName,
-    refreshes: readonly Promise<void>[],
+    refreshes: readonly Waiting[],
   ): Promise<readonly PublishedKey[] | 'timeout'> {
     return await new Promise((resolve) => {
       const cancel = this.#parts.clock.after(waitLimit, () => resolve('timeout'));
@@ -130,7 +137,7 @@ export class Demand {
         cancel();
         resolve(found);
       };
-      for (const refresh of refreshes) void refresh.then(ended, ended);
+      for (const { done } of refreshes) void done.then(ended, ended);
     });
   }
 }

@@ -1,5 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { JwksdError } from '../errors.ts';
@@ -23,14 +24,14 @@ export type DeniedKey = Static<typeof DeniedKey>;
  */
 export class DenyList {
   readonly #file: string | undefined;
-  #denied: ReadonlyMap<string, DeniedKey>;
+  #denied: readonly DeniedKey[];
   #thumbprints: ReadonlySet<string>;
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(file: string | undefined, denied: readonly DeniedKey[]) {
     this.#file = file;
-    this.#denied = new Map(denied.map((key) => [key.thumbprint, key]));
-    this.#thumbprints = new Set(this.#denied.keys());
+    this.#denied = denied;
+    this.#thumbprints = new Set(denied.map(({ thumbprint }) => thumbprint));
   }
 
   /** An empty list that ends with the process. */
@@ -46,15 +47,12 @@ export class DenyList {
   static async open(directory: string | null): Promise<DenyList> {
     if (directory === null) return DenyList.inMemory();
     const file = path.join(directory, 'denied.json');
-    let content: unknown;
-    try {
-      content = JSON.parse(await readFile(file, 'utf8'));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new DenyList(file, []);
-      throw damaged(file, error);
-    }
-    if (!Value.Check(File, content)) throw damaged(file, undefined);
-    return new DenyList(file, content.denied);
+    return new DenyList(file, (await readEntries(file)) ?? []);
+  }
+
+  /** Looks at the file again, for what another process on the directory denied. Rejects as `open` does. */
+  async reload(): Promise<void> {
+    if (this.#file !== undefined) this.#become((await readEntries(this.#file)) ?? []);
   }
 
   /** Thumbprints of the keys that must not be published. Another set whenever anything changed. */
@@ -64,7 +62,7 @@ export class DenyList {
 
   /** All entries, the oldest first. */
   list(): readonly DeniedKey[] {
-    return [...this.#denied.values()];
+    return this.#denied;
   }
 
   /** Denies a key; an entry that is there already gets the new reason and keeps its date. Rejects when the disk refuses. */
@@ -80,25 +78,79 @@ export class DenyList {
     await this.#change((denied) => void denied.delete(thumbprint));
   }
 
+  #become(denied: readonly DeniedKey[]): void {
+    this.#denied = denied;
+    this.#thumbprints = new Set(denied.map(({ thumbprint }) => thumbprint));
+  }
+
   /** One change after another, each on disk before it counts. */
-  async #change(edit: (denied: Map<string, DeniedKey>) => void): Promise<void> {
+  async #change(edit: Edit): Promise<void> {
     const before = this.#writing;
     const change = (async () => {
       await before;
-      const denied = new Map(this.#denied);
-      edit(denied);
-      if (this.#file !== undefined) {
-        await mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
-        const text = JSON.stringify({ format: 1, denied: [...denied.values()] }, undefined, 2);
-        await writeDurably(this.#file, `${text}\n`, { mode: 0o600, replace: true });
-      }
-      this.#denied = denied;
-      this.#thumbprints = new Set(denied.keys());
+      const file = this.#file;
+      if (file === undefined) return this.#become(edited(this.list(), edit));
+      await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+      await exclusively(`${file}.lock`, async () => {
+        // Another process on this directory may have denied keys meanwhile: its entries stay.
+        const denied = edited((await readEntries(file)) ?? this.list(), edit);
+        await writeDurably(file, `${JSON.stringify({ format: 1, denied }, undefined, 2)}\n`, {
+          mode: 0o600,
+          replace: true,
+        });
+        this.#become(denied);
+      });
     })();
     this.#writing = change.catch(() => undefined);
     await change;
   }
 }
+
+type Edit = (denied: Map<string, DeniedKey>) => void;
+
+const edited = (entries: readonly DeniedKey[], edit: Edit): readonly DeniedKey[] => {
+  const denied = new Map(entries.map((key) => [key.thumbprint, key]));
+  edit(denied);
+  return [...denied.values()];
+};
+
+/** The entries of the file; undefined where there is none. @throws {JwksdError} `deny_list_damaged` */
+const readEntries = async (file: string): Promise<readonly DeniedKey[] | undefined> => {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw damaged(file, error);
+  }
+  if (!Value.Check(File, content)) throw damaged(file, undefined);
+  return content.denied;
+};
+
+const lockPatience = 2000;
+/** A change takes milliseconds: a lock this old belongs to a process that was killed. */
+const lockAbandoned = 10_000;
+
+/** Runs `task` while no other process on this machine runs one under the same lock file. */
+const exclusively = async (lock: string, task: () => Promise<void>): Promise<void> => {
+  const end = performance.now() + lockPatience;
+  for (;;) {
+    try {
+      await (await open(lock, 'wx', 0o600)).close();
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || performance.now() > end) throw error;
+      const { mtimeMs } = await stat(lock).catch(() => ({ mtimeMs: Date.now() }));
+      if (Date.now() - mtimeMs > lockAbandoned) await rm(lock, { force: true });
+      else await sleep(20);
+    }
+  }
+  try {
+    await task();
+  } finally {
+    await rm(lock, { force: true });
+  }
+};
 
 const damaged = (file: string, cause: unknown): JwksdError =>
   new JwksdError(

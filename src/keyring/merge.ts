@@ -17,10 +17,17 @@ export interface Merged {
   readonly ambiguousKids: readonly string[];
 }
 
+/** Who a name belongs to, and whether as a `kid` or as the thumbprint of a key. */
+interface Owner {
+  readonly source: string;
+  readonly thumbprint: string;
+  readonly byKid: boolean;
+}
+
 /**
  * Merges sources, first in order first, into the keys of one set; yields after each key.
  *
- * A `kid` belongs to the first source that publishes it here: another source's key of that name is withheld, so it can
+ * A name, `kid` or thumbprint, belongs to the first source that publishes it here: another source's key of that name is withheld, so it can
  * never stand in for it. A denied key is nobody's. Two keys of one name inside one source both stay, for a mirror does not lose keys.
  */
 export function* mergeSources(
@@ -29,7 +36,7 @@ export function* mergeSources(
   denied: ReadonlySet<string>,
 ): Generator<void, Merged, void> {
   const chosen = new Map<string, Chosen>();
-  const owners = new Map<string, { readonly source: string; readonly thumbprint: string }>();
+  const owners = new Map<string, Owner>();
   const withheld: WithheldKey[] = [];
   const ambiguous = new Set<string>();
   for (const source of sources) {
@@ -44,14 +51,16 @@ export function* mergeSources(
       }
       if (chosen.has(name)) continue;
       const owner = kid === undefined ? undefined : owners.get(kid);
-      if (owner !== undefined && owner.source !== source.name) {
+      const isOther = owner !== undefined && owner.thumbprint !== thumbprint;
+      if (isOther && owner.source !== source.name) {
         withheld.push({ source: source.name, thumbprint, kid, reason: 'kid_conflict' });
         continue;
       }
-      if (kid !== undefined) {
-        if (owner === undefined) owners.set(kid, { source: source.name, thumbprint });
-        else ambiguous.add(kid);
-      }
+      if (isOther && kid !== undefined && owner.byKid) ambiguous.add(kid);
+      // A key answers to its thumbprint too, so that name is taken as well.
+      owners.set(thumbprint, owners.get(thumbprint) ?? { source: source.name, thumbprint, byKid: false });
+      if (kid !== undefined && owner?.byKid !== true)
+        owners.set(kid, { source: source.name, thumbprint, byKid: true });
       chosen.set(name, { key, source: source.name, json: selection.json });
     }
   }

@@ -80,18 +80,21 @@ export function* renderSet(
 
 const gzip = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gzip);
 const brotli = promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress);
-/** Above this size the best compression costs seconds and gains little. */
-const large = 256 * 1024;
+/**
+ * Key material hardly compresses: the best effort of either coding costs a new key tenths of a second and saves one
+ * percent over these.
+ */
+const gzipLevel = 4;
+const brotliQuality = 3;
 
 /** Adds the compressed copies of a set, made off the event loop; a copy that is not smaller is left out. */
 export const withCopies = async (identity: Rendition): Promise<SetDocument> => {
-  const big = identity.body.length > large;
   const params = {
-    [zlib.constants.BROTLI_PARAM_QUALITY]: big ? 5 : 11,
+    [zlib.constants.BROTLI_PARAM_QUALITY]: brotliQuality,
     [zlib.constants.BROTLI_PARAM_SIZE_HINT]: identity.body.length,
   };
   const copies = await Promise.all([
-    gzip(identity.body, { level: big ? 6 : 9 }),
+    gzip(identity.body, { level: gzipLevel }),
     brotli(identity.body, { params }),
   ]);
   const [gz, br] = copies.map((body, index) => {

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Key, ParsedSet, RejectReason } from '../jwk/key.ts';
 import { parseKeyFile } from '../jwk/parse-file.ts';
+import { notesOf, type Note } from './log.ts';
 import { paced } from './pace.ts';
 import { readBounded } from './read-bounded.ts';
 
@@ -11,8 +12,7 @@ export interface FileReport {
   /** In the order of the file names; a key that several files hold is there once. */
   readonly keys: readonly Key[];
   readonly rejectedCounts: Readonly<Partial<Record<RejectReason, number>>>;
-  /** Sentences for the operator, most serious first. */
-  readonly notes: readonly string[];
+  readonly notes: readonly Note[];
   /** Set when keys are served that the last look could not confirm, or nothing could be read at all. */
   readonly error: { readonly code: string; readonly detail: string } | undefined;
 }
@@ -160,20 +160,21 @@ export class FileReader {
   #report(listing: FileReport['error']): FileReport {
     const keys = new Map<string, Key>();
     const counts: Partial<Record<RejectReason, number>> = {};
-    const notes: string[] = [];
+    const notes: Note[] = [];
     let error = listing;
     for (const file of [...this.#known.keys()].sort(byName)) {
       const { good, trouble } = this.#known.get(file) ?? {};
       if (trouble !== undefined) {
         const kept = good === undefined ? '' : `; its last ${good.keys.length} good keys stay`;
-        notes.unshift(`${trouble.detail}${kept}`);
+        notes.push({ reason: trouble.code, detail: `${trouble.detail}${kept}` });
         if (good !== undefined) error ??= trouble;
       }
       for (const key of good?.keys ?? []) {
         if (!keys.has(key.name)) keys.set(key.name, key);
       }
-      for (const { code, detail } of good?.warnings ?? []) notes.push(`${file}: ${code}: ${detail}`);
-      for (const { reason, detail } of good?.rejected ?? []) notes.push(`${file}: ${reason}: ${detail}`);
+      for (const note of good === undefined ? [] : notesOf(good)) {
+        notes.push(note.detail.includes(file) ? note : { ...note, detail: `${file}: ${note.detail}` });
+      }
       const turnedAway = trouble === undefined ? good?.rejectedCounts : trouble.rejectedCounts;
       for (const [reason, count] of Object.entries(turnedAway ?? {})) {
         counts[reason as RejectReason] = (counts[reason as RejectReason] ?? 0) + count;

@@ -3,7 +3,7 @@ import type { Key } from '../jwk/key.ts';
 import { changesBetween } from './changes.ts';
 import { FileReader, type FileReport } from './file-reader.ts';
 import { Ledger } from './ledger.ts';
-import { logChanges } from './log.ts';
+import { logChanges, logNotes, newNotes, tellNotes } from './log.ts';
 import type { Log, RefreshOutcome, Source, SourceSnapshot, SourceState, SourceStatus } from './source.ts';
 import { Timer } from './upstream/timer.ts';
 
@@ -17,8 +17,6 @@ export interface FilesOptions {
   /** `alg` for RSA keys that name none. */
   readonly rsaAlg: string | undefined;
 }
-
-const maxNotes = 20;
 
 /**
  * Publishes the keys of a file or a directory and follows every change of them.
@@ -86,7 +84,7 @@ export class FilesSource implements Source {
       retiring: 0,
       nextAttemptIn: this.#timer.left,
       remembered: undefined,
-      notes: this.#report?.notes.slice(0, maxNotes) ?? [],
+      notes: tellNotes(this.#report?.notes ?? []),
       ...this.#ledger.status(),
     };
   }
@@ -134,9 +132,6 @@ export class FilesSource implements Source {
 
   /** Logs what is odd about the files, once per oddity. */
   #tell(report: FileReport): void {
-    const before = new Set(this.#report?.notes);
-    for (const note of report.notes.filter((text) => !before.has(text)).slice(0, maxNotes)) {
-      this.#log.warn({ source: this.name }, note);
-    }
+    logNotes(this.#log, this.name, newNotes(this.#report?.notes ?? [], report.notes), 'warn');
   }
 }

@@ -49,13 +49,15 @@ export const nextGeneration = (
 ): Generation => {
   const { url, answer } = from;
   const now = options.clock.now();
-  const listedKids = new Set(listed.map((key) => key.jwk.kid).filter((kid) => kid !== undefined));
+  const had = new Set(previous?.keys.map((key) => key.name));
+  // Only material that is new under a name displaces the old: of two keys of one name, one may be missing by mistake.
+  const renewedKids = new Set(listed.filter((key) => !had.has(key.name)).map((key) => key.jwk.kid));
   const listedNames = new Set(listed.map((key) => key.name));
   const retiring: RetiringKey[] = [];
   const since = new Map(previous?.retiring.map((entry) => [entry.key, entry.since]));
   for (const key of previous?.keys ?? []) {
     const { kid } = key.jwk;
-    if (listedNames.has(key.name) || (kid !== undefined && listedKids.has(kid))) continue;
+    if (listedNames.has(key.name) || (kid !== undefined && renewedKids.has(kid))) continue;
     const first = since.get(key);
     const confirmed = first !== undefined && options.confirming && now - first >= options.removalConfirm;
     // Those listed until now come first, so what is beyond the limit is what retired longest ago.

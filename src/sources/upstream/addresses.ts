@@ -13,6 +13,8 @@ never.addAddress('::', 'ipv6');
 never.addSubnet('fe80::', 10, 'ipv6');
 never.addAddress('fd00:ec2::254', 'ipv6');
 never.addSubnet('ff00::', 8, 'ipv6');
+// Teredo (RFC 4380) hides the IPv4 address it ends at.
+never.addSubnet('2001::', 32, 'ipv6');
 
 /** Refused on top when the operator says that the upstream is on the public Internet. */
 const privateRanges = new net.BlockList();
@@ -27,18 +29,41 @@ for (const [address, bits] of [
 }
 privateRanges.addAddress('::1', 'ipv6');
 privateRanges.addSubnet('fc00::', 7, 'ipv6');
+// Site-local, deprecated and still routed here and there (RFC 3879).
+privateRanges.addSubnet('fec0::', 10, 'ipv6');
 
-/** The IPv4 address inside a mapped (`::ffff:a.b.c.d`) or NAT64 (`64:ff9b::a.b.c.d`, RFC 6052) address, else the address. */
-const unwrap = (address: string): string => {
-  if (!net.isIPv6(address)) return address;
-  // The WHATWG URL parser writes every spelling of an IPv6 address in one form.
+const parse = (text: string): number[] =>
+  text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+
+/** The eight groups of an IPv6 address in any spelling. */
+const groupsOf = (address: string): number[] => {
+  // The WHATWG URL parser writes every spelling in one form, without dotted decimals.
   const canonical = new URL(`http://[${address.split('%')[0] ?? ''}]/`).hostname.slice(1, -1);
-  const match = /^(?:::ffff:|64:ff9b::)(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,4})$/u.exec(canonical);
-  if (match === null) return canonical;
-  const high = Number.parseInt(match[1] ?? '0', 16);
-  const low = Number.parseInt(match[2] ?? '0', 16);
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  const [left = '', right] = canonical.split('::');
+  if (right === undefined) return parse(left);
+  const [head, tail] = [parse(left), parse(right)];
+  return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => 0), ...tail];
 };
+
+const ipv4 = (high = 0, low = 0): string => [high >> 8, high & 255, low >> 8, low & 255].join('.');
+
+/**
+ * The IPv4 address a connection would end at, where an IPv6 address carries one: compatible, mapped, translated
+ * (RFC 4291 §2.5.5, RFC 2765), NAT64 (RFC 6052, RFC 8215) and 6to4 (RFC 3056).
+ */
+const embedded = (groups: readonly number[]): string | undefined => {
+  const [a, b, c, d, e, f, g, h] = groups;
+  if (a === 0x2002) return ipv4(b, c);
+  if (a === 0x64 && b === 0xff9b && (c === 0 || c === 1)) return ipv4(g, h);
+  if (a !== 0 || b !== 0 || c !== 0 || d !== 0) return undefined;
+  const carries = (e === 0 && (f === 0 || f === 0xffff)) || (e === 0xffff && f === 0);
+  // `::` and `::1` are addresses of their own.
+  return carries && !(f === 0 && e === 0 && g === 0 && (h ?? 0) <= 1) ? ipv4(g, h) : undefined;
+};
+
+/** The address that policy is about. */
+const unwrap = (address: string): string =>
+  net.isIPv6(address) ? (embedded(groupsOf(address)) ?? address.split('%')[0] ?? '') : address;
 
 /** Whether a connection to this address may be made. Names are not addresses: check what they resolve to. */
 export const addressAllowed = (address: string, blockPrivate: boolean): boolean => {

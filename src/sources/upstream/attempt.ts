@@ -17,6 +17,8 @@ export interface AttemptOptions extends TransportOptions {
   /** File with a bearer token; read again for every attempt. */
   readonly bearerTokenFile: string | null;
   readonly headers: Readonly<Record<string, string>>;
+  /** Origins that `headers` and the token are for; no other host gets them, whoever points to it. */
+  readonly ownOrigins: readonly string[];
   /** Plain http to other hosts than loopback. */
   readonly allowInsecureHttp: boolean;
   /** Hosts a redirect may lead to besides the origin itself. */
@@ -105,7 +107,7 @@ export class Requester {
       const headers = {
         accept: ask.accept,
         'user-agent': this.#userAgent,
-        ...(url.origin === start.origin ? own.headers : {}),
+        ...(this.#options.ownOrigins.includes(url.origin) ? own.headers : {}),
         ...conditions(ask),
       };
       const response = await request(url, { dispatcher, signal, headers, headersTimeout: 0, bodyTimeout: 0 });
@@ -134,7 +136,7 @@ export class Requester {
     return failureOfStatus(status, retryAfter(headers, this.#clock.wall()));
   }
 
-  /** The configured headers and the bearer token: for the origin itself, never for where it redirects to. */
+  /** The configured headers and the bearer token: for the configured origins, never for where they point to. */
   async #ownHeaders(): Promise<{ readonly ok: true; readonly headers: Record<string, string> } | Failure> {
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(this.#options.headers)) headers[name.toLowerCase()] = value;

@@ -60,7 +60,7 @@ export class LastKnownGood {
     if (content.format !== format)
       throw new Error(`${this.#file} has format ${content.format}, this version reads 1`);
     if (content.origin !== this.#origin) throw new Error(`${this.#file} belongs to another URL`);
-    if (!Number.isFinite(content.fetchedAt) || !Array.isArray(content.keys))
+    if (Number.isNaN(new Date(content.fetchedAt).getTime()) || !Array.isArray(content.keys))
       throw new Error(`${this.#file} has no keys or no date`);
     return content;
   }

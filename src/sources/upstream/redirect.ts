@@ -31,7 +31,9 @@ export const redirectTarget = (
     !schemeAllowed(target, options.allowInsecureHttp)
   ) {
     const known =
-      target.protocol === 'https:' || target.protocol === 'http:' ? target.origin : target.protocol;
+      target.protocol === 'https:' || target.protocol === 'http:'
+        ? target.origin.slice(0, 100)
+        : target.protocol;
     return failure('redirect_blocked', `a redirect to ${known}, which allowRedirectHosts does not name`);
   }
   target.username = '';

@@ -3,7 +3,7 @@ import type { ParsedSet } from '../../jwk/key.ts';
 import { changesBetween } from '../changes.ts';
 import type { Generation, GenerationSlot } from '../key-cache.ts';
 import { Ledger } from '../ledger.ts';
-import { logChanges, logRejections, notesOf } from '../log.ts';
+import { logChanges, logNotes, newNotes, notesOf, tellNotes } from '../log.ts';
 import type { Log, RefreshOutcome, Source, SourceSnapshot, SourceStatus } from '../source.ts';
 import { nextGeneration, type Refusal } from './accept.ts';
 import type { Exchange, Success } from './exchange.ts';
@@ -33,7 +33,7 @@ export interface UpstreamParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly slot: GenerationSlot;
-  readonly exchange: Pick<Exchange, 'attempt'>;
+  readonly exchange: Pick<Exchange, 'attempt' | 'remember'>;
   readonly memory: Memory;
   /** In [0, 1). */
   readonly random: () => number;
@@ -121,7 +121,7 @@ export class UpstreamSource implements Source {
       nextAttemptIn: this.#refreshTimer.left,
       remembered: this.#parts.memory.counts,
       rejected: { ...this.#parsed?.rejectedCounts },
-      notes: this.#parsed === undefined ? [] : notesOf(this.#parsed),
+      notes: this.#parsed === undefined ? [] : tellNotes(notesOf(this.#parsed)),
       ...this.#ledger.status(),
     };
   }
@@ -150,7 +150,7 @@ export class UpstreamSource implements Source {
     if (leaveAlone && ledger.lastError !== undefined) return { ok: false, error: ledger.lastError };
     for (let n = 1, repeated = false; ; n += 1) {
       const sequence = (this.#sent += 1);
-      const result = await this.#attempt(unconditional);
+      const result = await this.#attempt(unconditional, cause, n);
       if (this.#closing.signal.aborted) {
         return { ok: false, error: ledger.error(failure('reset', 'the source was removed')) };
       }
@@ -167,7 +167,7 @@ export class UpstreamSource implements Source {
     }
   }
 
-  async #attempt(wanted: boolean): Promise<Success | Refusal> {
+  async #attempt(wanted: boolean, cause: Cause, n: number): Promise<Success | Refusal> {
     const held = this.#generation;
     // After a failure the validators may be what the upstream cannot bear, and keys are confirmed by their body only.
     const unconditional =
@@ -179,6 +179,9 @@ export class UpstreamSource implements Source {
       held,
       unconditional,
       failed: this.#ledger.failures,
+      demand: cause === 'demand',
+      failing: n > 1 || this.#ledger.failures > 0,
+      count: (code) => this.#ledger.count(code),
       signal: this.#closing.signal,
     });
   }
@@ -266,22 +269,20 @@ export class UpstreamSource implements Source {
   }
 
   async #restore(): Promise<void> {
-    const { memory, slot } = this.#parts;
+    const { exchange, memory, slot } = this.#parts;
     const restored = await memory.load(expiresAfter(this.#facts, this.#options));
     if (restored === undefined || this.#generation !== undefined || this.#closing.signal.aborted) return;
     slot.set(restored.generation);
+    exchange.remember(restored.generation.url);
     this.#ledger.restored(restored.age, restored.fetchedAt);
     this.#restored = true;
     this.#publish();
   }
 
   #read(parsed: ParsedSet): void {
-    const before = this.#parsed;
+    const before = this.#parsed === undefined ? [] : notesOf(this.#parsed);
     this.#parsed = parsed;
-    // Told again only when other keys are turned away than last time.
-    if (JSON.stringify(parsed.rejectedCounts) !== JSON.stringify(before?.rejectedCounts ?? {})) {
-      logRejections(this.#parts.log, this.name, parsed);
-    }
+    logNotes(this.#parts.log, this.name, newNotes(before, notesOf(parsed)), 'error');
   }
 
   #plan(delay: number): void {

@@ -27,6 +27,11 @@ const neverAllowed = [
   '64:ff9b::169.254.169.254',
   '64:ff9b::a9fe:a9fe',
   '64:ff9b::6464:64c8',
+  '::169.254.169.254',
+  '::ffff:0:a9fe:a9fe',
+  '64:ff9b:1::a9fe:a9fe',
+  '2002:a9fe:a9fe::',
+  '2001:0:4136:e378:8000:63bf:3fff:fdd2',
 ];
 const onlyPublic = [
   '10.0.0.1',
@@ -41,6 +46,9 @@ const onlyPublic = [
   'fd12:3456::1',
   '::ffff:10.0.0.1',
   '64:ff9b::10.0.0.1',
+  '::127.0.0.1',
+  '2002:7f00:1::',
+  'fec0::1',
 ];
 const everywhere = [
   '8.8.8.8',
@@ -77,6 +85,9 @@ describe('which addresses a connection may go to', () => {
           `64:ff9b::${address}`,
           `::ffff:${groups}`,
           `64:ff9b::${groups}`,
+          `64:ff9b:1::${groups}`,
+          `::ffff:0:${groups}`,
+          `2002:${groups}::1`,
         ]) {
           expect(addressAllowed(disguise, blockPrivate)).toBe(verdict);
         }

@@ -25,6 +25,7 @@ export const attemptOptions: AttemptOptions = {
   allowInsecureHttp: false,
   allowRedirectHosts: [],
   blockPrivateAddresses: false,
+  ownOrigins: [],
 };
 
 export const requester = (options: Partial<AttemptOptions> = {}): Requester =>
