@@ -5,8 +5,8 @@ import { exchange, get } from '../client.ts';
 import { digestOf } from '../signer.ts';
 import { startRig } from './rig.ts';
 
-const [connections, perConnection] = [50, 200];
-const made = connections * perConnection;
+const [clients, connections, perConnection] = [50, 10, 20];
+const made = clients * connections * perConnection;
 
 const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN;
@@ -50,11 +50,15 @@ describe.each<readonly [string, Handler]>([
     };
     const verifying = verify();
     const wave = async (name: string): Promise<void> => {
-      const codes = await Promise.all(
-        Array.from({ length: connections }, async (_, n) => await flood(jwksd.server.port, `${name}-${n}`)),
-      );
+      const codes: string[] = [];
+      const client = async (_: unknown, id: number): Promise<void> => {
+        for (let n = 0; n < connections; n += 1) {
+          codes.push(...(await flood(jwksd.server.port, `${name}-${id}-${n}`)));
+        }
+      };
+      await Promise.all(Array.from({ length: clients }, client));
       // Every one is answered.
-      expect(codes.flat()).toEqual(Array.from({ length: made }, () => '404'));
+      expect(codes).toEqual(Array.from({ length: made }, () => '404'));
     };
     await wave('first');
     const afterFirst = await memory();
@@ -67,9 +71,9 @@ describe.each<readonly [string, Handler]>([
     // Two tokens and one every 30 s; and a failure is followed by attempts of the schedule, 2.5 s apart at the least.
     const allowed = 2 + Math.floor(seconds / 30) + Math.ceil(seconds / 2.5);
     expect(upstreams.count('a') - before).toBeLessThanOrEqual(allowed);
-    // On an idle machine it is a few milliseconds; the bound is for one that tests many things at once.
-    expect(good.length).toBeGreaterThan(0);
-    expect(percentile(good, 0.99)).toBeLessThan(1500);
+    expect(percentile(good, 0.5)).toBeLessThan(1000);
+    // Every answer within 3 s, whatever the upstream does and however busy the machine that tests is.
+    expect(Math.max(...good)).toBeLessThan(3000);
     // The heap grows to its working size under the first wave; names that were remembered would show in the second.
     expect(afterSecond - afterFirst).toBeLessThan(96 * 1024 * 1024);
     expect(await jwksd.kids('a')).toEqual(['good']);
