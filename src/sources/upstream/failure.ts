@@ -102,12 +102,19 @@ const errorCode = (error: unknown): string => {
   return error.cause === undefined ? '' : errorCode(error.cause);
 };
 
+/** undici names a parser's error by its message alone; these are about the announced length or the size of a chunk. */
+const isBadLength = (error: unknown): boolean =>
+  error instanceof Error &&
+  error.name === 'HTTPParserError' &&
+  /\((?:[^()]*\b)?(?:chunk|content-length)\b/iu.test(error.message);
+
 /** The failure behind an exception of the network stack. */
 export const failureOf = (error: unknown): Failure => {
   const code = errorCode(error);
   if (code === 'ERR_JWKSD_ADDRESS') return failure('address_blocked', (error as Error).message);
   const known = code.startsWith('EAI_') ? 'dns' : byErrno[code];
   if (known !== undefined) return failure(known, `the connection failed (${code})`);
+  if (isBadLength(error)) return failure('reset', 'the answer has no valid length');
   if (tlsCode.test(code)) return failure('tls_cert', `the TLS certificate was not accepted (${code})`);
   return failure('http_other', `the answer is not usable HTTP${code === '' ? '' : ` (${code})`}`);
 };

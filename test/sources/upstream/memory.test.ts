@@ -86,6 +86,7 @@ describe('after a restart while the upstream is down', () => {
     expect(kidsOf(source.current.keys)).toEqual(['a', 'b']);
     await clock.advance(30_000);
     expect(kidsOf(source.current.keys)).toEqual(['a']);
+    await source.close();
   });
 
   test('a wall clock that goes back a day does not stop the schedule', async () => {
@@ -250,7 +251,7 @@ describe('writing', () => {
   });
 
   test('what killed processes left behind is removed, what others are writing is not', async () => {
-    const [old, young, foreign] = ['idp.json.1.aa.tmp', 'idp.json.2.bb.tmp', 'idp2.json.1.cc.tmp'];
+    const [old, young, foreign] = ['.idp.json.1a.tmp', '.idp.json.2b.tmp', '.idp2.json.1c.tmp'];
     const past = new ManualClock().wall() / 1000 - 2 * 3600;
     for (const name of [old, young, foreign]) {
       await writeFile(path.join(directory, name), '');
