@@ -1,70 +1,90 @@
 import type { Clock } from '../clock.ts';
-import type { Requester } from './upstream/attempt.ts';
+import type { Log } from './source.ts';
+import type { Answer, Ask } from './upstream/attempt.ts';
 import { failure, type Failure } from './upstream/failure.ts';
 import { schemeAllowed } from './upstream/redirect.ts';
 
+/** What finding the keys depends on at the moment it is tried. */
+export interface Search {
+  /** Cycles in a row that brought no keys. */
+  readonly failed: number;
+  /** Keys are held, so a search can wait. */
+  readonly hasKeys: boolean;
+  /** Counts a search that failed without failing the attempt, by its code. */
+  readonly count: (code: string) => void;
+  readonly send: (url: URL, ask: Ask) => Promise<Answer | Failure>;
+  readonly signal: AbortSignal;
+}
+
 /** Tells where the keys of an upstream are: candidates in the order they should be tried. */
 export interface Locator {
-  /** Never empty; `failed` counts the cycles in a row that brought no keys. */
-  locate(
-    failed: number,
-    signal: AbortSignal,
-  ): Promise<{ readonly ok: true; readonly urls: readonly URL[] } | Failure>;
+  /** Never empty. */
+  locate(search: Search): Promise<{ readonly ok: true; readonly urls: readonly URL[] } | Failure>;
   /** Says that `url` yielded usable keys. */
   confirm(url: URL): void;
+  /** Says that `url` yielded usable keys before this process began; ignored where it would not be accepted today. */
+  remember(url: string): void;
 }
 
 /** A `jwks_uri` that is known from the configuration. */
 export const fixedLocator = (url: URL): Locator => ({
   locate: () => Promise.resolve({ ok: true, urls: [url] }),
   confirm: () => undefined,
+  remember: () => undefined,
 });
+
+/** What makes one discovery differ from another. */
+export interface DiscoveryOptions {
+  readonly issuer: string;
+  /** Plain http to other hosts than loopback. */
+  readonly allowInsecureHttp: boolean;
+  /** The source's name, for the log. */
+  readonly source: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
 const documentLimit = 256 * 1024;
 const rediscoverAfter = 3_600_000;
 const retryAfterwards = 300_000;
+/** Within a cycle, and from one cycle to the next that a client asked for, the document does not change. */
+const settled = 30_000;
 
 /** Where an issuer publishes its metadata (OpenID Connect Discovery 1.0 §4): a trailing slash of the issuer is dropped first. */
 export const discoveryUrl = (issuer: string): URL =>
   new URL(`${issuer.replace(/\/$/u, '')}/.well-known/openid-configuration`);
 
+/** A URL fit for the log: origin and path, bounded. */
+const shown = (url: URL): string => `${url.origin}${url.pathname}`.slice(0, 200);
+
 /**
- * Finds the `jwks_uri` of an OIDC issuer, hourly, after two failed cycles, and every 5 minutes while they fail, or every
- * cycle as long as no keys were ever found.
+ * Finds the `jwks_uri` of an OIDC issuer, hourly, after two failed cycles, and every 5 minutes while they or the search
+ * itself fail, or every cycle as long as there are no keys.
  *
  * The document must name exactly the configured issuer (§4.3). A new `jwks_uri` is tried first, but the old one is kept
- * until the new one has yielded usable keys: a wrong deployment at the provider must not cost good keys.
+ * until the new one has yielded usable keys: a wrong deployment at the provider must not cost good keys. A search that
+ * fails while a `jwks_uri` is known fails no attempt: it is counted, and logged when it begins to fail and when it is
+ * back.
  */
 export class Discovery implements Locator {
-  readonly #issuer: string;
-  readonly #requester: Pick<Requester, 'send'>;
-  readonly #clock: Clock;
-  readonly #allowInsecureHttp: boolean;
+  readonly #options: DiscoveryOptions;
   #confirmed: URL | undefined;
   #found: URL | undefined;
-  #foundAt = -Infinity;
   #askedAt = -Infinity;
+  /** The last search failed. */
+  #failing = false;
 
-  constructor(issuer: string, requester: Pick<Requester, 'send'>, clock: Clock, allowInsecureHttp: boolean) {
-    this.#issuer = issuer;
-    this.#requester = requester;
-    this.#clock = clock;
-    this.#allowInsecureHttp = allowInsecureHttp;
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
   }
 
-  async locate(
-    failed: number,
-    signal: AbortSignal,
-  ): Promise<{ readonly ok: true; readonly urls: readonly URL[] } | Failure> {
-    if (this.#due(failed)) {
-      this.#askedAt = this.#clock.now();
-      const found = await this.#discover(signal);
-      if (found instanceof URL) {
-        this.#found = found;
-        this.#foundAt = this.#clock.now();
-      } else if (this.#found === undefined) {
-        return found;
-      }
+  async locate(search: Search): Promise<{ readonly ok: true; readonly urls: readonly URL[] } | Failure> {
+    if (this.#due(search)) {
+      this.#askedAt = this.#options.clock.now();
+      const found = await this.#discover(search);
+      if (found instanceof URL) this.#follow(found);
+      else if (this.#known === undefined) return found;
+      else if (!search.signal.aborted) this.#missed(found, search);
     }
     const urls = [this.#found, this.#confirmed].filter((url) => url !== undefined);
     return { ok: true, urls: urls.filter((url, index) => index === 0 || url.href !== urls[0]?.href) };
@@ -74,19 +94,46 @@ export class Discovery implements Locator {
     this.#confirmed = url;
   }
 
-  #due(failed: number): boolean {
-    const now = this.#clock.now();
-    if (this.#found === undefined) return true;
-    // Nobody is served yet, and the document may be what is wrong: it is asked for as often as the keys.
-    if (this.#confirmed === undefined) return failed >= 2;
-    // Two failures may mean that the keys have moved; a longer outage is not made worse by asking twice as often.
-    if (failed >= 2) return failed === 2 || now - this.#askedAt >= retryAfterwards;
-    return now - this.#foundAt >= rediscoverAfter;
+  remember(url: string): void {
+    const judged = URL.canParse(url) ? this.#judge(new URL(url)) : undefined;
+    if (judged instanceof URL) this.#confirmed ??= judged;
   }
 
-  async #discover(signal: AbortSignal): Promise<URL | Failure> {
-    const ask = { accept: 'application/json', maxBody: documentLimit };
-    const answer = await this.#requester.send(discoveryUrl(this.#issuer), ask, signal);
+  get #known(): URL | undefined {
+    return this.#found ?? this.#confirmed;
+  }
+
+  #due({ failed, hasKeys }: Search): boolean {
+    if (this.#known === undefined) return true;
+    // Nobody is served yet, and the document may be what is wrong: it is asked for as often as the keys.
+    if (failed >= 2 && !hasKeys) return true;
+    // Two failures may mean that the keys have moved; a longer outage is not made worse by asking twice as often.
+    const interval = this.#failing || failed > 2 ? retryAfterwards : rediscoverAfter;
+    const since = this.#options.clock.now() - this.#askedAt;
+    return since >= interval || (failed === 2 && since >= settled);
+  }
+
+  #follow(found: URL): void {
+    const { log, source } = this.#options;
+    const before = this.#known;
+    if (before !== undefined && before.href !== found.href) {
+      log.info({ source, from: shown(before), to: shown(found) }, 'the issuer names another jwks_uri');
+    }
+    if (this.#failing) log.info({ source }, 'discovery is back');
+    this.#failing = false;
+    this.#found = found;
+  }
+
+  #missed({ code, detail }: Failure, { count }: Search): void {
+    const { log, source } = this.#options;
+    count(code);
+    if (!this.#failing) log.warn({ source, code }, `discovery failed, the known jwks_uri is kept: ${detail}`);
+    this.#failing = true;
+  }
+
+  async #discover({ send }: Search): Promise<URL | Failure> {
+    const { issuer } = this.#options;
+    const answer = await send(discoveryUrl(issuer), { accept: 'application/json', maxBody: documentLimit });
     if (!answer.ok) return failure('discovery_fetch', `discovery: ${answer.detail}`, answer);
     let document: unknown;
     try {
@@ -98,8 +145,8 @@ export class Discovery implements Locator {
       typeof document === 'object' && document !== null && Object.hasOwn(document, name)
         ? Reflect.get(document, name)
         : undefined;
-    if (member('issuer') !== this.#issuer) {
-      return failure('discovery_issuer', `the discovery document names another issuer than ${this.#issuer}`);
+    if (member('issuer') !== issuer) {
+      return failure('discovery_issuer', `the discovery document names another issuer than ${issuer}`);
     }
     const text = member('jwks_uri');
     if (typeof text !== 'string' || !URL.canParse(text)) {
@@ -109,13 +156,9 @@ export class Discovery implements Locator {
   }
 
   #judge(url: URL): URL | Failure {
-    const downgraded = this.#issuer.startsWith('https:') && url.protocol !== 'https:';
-    if (
-      downgraded ||
-      !schemeAllowed(url, this.#allowInsecureHttp) ||
-      url.username !== '' ||
-      url.password !== ''
-    ) {
+    const { issuer, allowInsecureHttp } = this.#options;
+    const downgraded = issuer.startsWith('https:') && url.protocol !== 'https:';
+    if (downgraded || !schemeAllowed(url, allowInsecureHttp) || url.username !== '' || url.password !== '') {
       return failure(
         'discovery_no_jwks_uri',
         `the jwks_uri is not one keys may be fetched from (${url.protocol})`,

@@ -1,7 +1,7 @@
 import { fixedLocator, type Locator } from '../../src/sources/discovery.ts';
 import { KeyCache } from '../../src/sources/key-cache.ts';
-import { createLimiter } from '../../src/sources/limiter.ts';
-import type { SourceSnapshot } from '../../src/sources/source.ts';
+import { createLimiter, type Limiter } from '../../src/sources/limiter.ts';
+import type { Log, SourceSnapshot } from '../../src/sources/source.ts';
 import type { Answer, Ask, Requester } from '../../src/sources/upstream/attempt.ts';
 import { Exchange } from '../../src/sources/upstream/exchange.ts';
 import {
@@ -123,13 +123,15 @@ export interface Rig {
 
 export interface RigOptions extends Partial<UpstreamOptions> {
   readonly file?: LastKnownGood;
-  readonly locator?: (network: Network, clock: ManualClock) => Locator;
+  readonly locator?: (clock: ManualClock, log: Log) => Locator;
+  readonly limiter?: Limiter;
   readonly clock?: ManualClock;
   readonly cache?: KeyCache;
 }
 
 export const rig = (replies: readonly Reply[], options: RigOptions = {}): Rig => {
-  const { file, locator, clock = new ManualClock(), cache = new KeyCache(), ...own } = options;
+  const { file, locator, clock = new ManualClock(), cache = new KeyCache(), ...rest } = options;
+  const { limiter = createLimiter(8), ...own } = rest;
   const network = new Network(clock, replies);
   const { log, lines } = createLog();
   const settings = { ...upstreamOptions, ...own };
@@ -137,8 +139,8 @@ export const rig = (replies: readonly Reply[], options: RigOptions = {}): Rig =>
     observe: () => undefined,
     clock,
     requester: network,
-    locator: locator?.(network, clock) ?? fixedLocator(new URL('https://idp.example.org/jwks')),
-    limiter: createLimiter(8),
+    locator: locator?.(clock, log) ?? fixedLocator(new URL('https://idp.example.org/jwks')),
+    limiter,
     maxBody: 1024 * 1024,
     maxKeys: settings.maxKeys,
   });

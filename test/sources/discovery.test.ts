@@ -1,9 +1,14 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Discovery, discoveryUrl } from '../../src/sources/discovery.ts';
+import { Discovery, discoveryUrl, fixedLocator } from '../../src/sources/discovery.ts';
 import type { FailureCode } from '../../src/sources/upstream/failure.ts';
+import { LastKnownGood } from '../../src/sources/upstream/last-known-good.ts';
 import { ManualClock } from '../fakes/clock.ts';
 import { jwks, kidsOf } from '../fakes/keys.ts';
-import { answer, failing, started, type Network, type Reply, type Rig } from '../fakes/upstream-source.ts';
+import { createLog } from '../fakes/log.ts';
+import { answer, failing, started, type Reply, type Rig, type RigOptions } from '../fakes/upstream-source.ts';
 import { byPath, FakeUpstream, ok, redirect, status } from '../fakes/upstream.ts';
 import { requester } from './upstream/requester.ts';
 
@@ -22,7 +27,7 @@ test.each([
 /** A source by discovery, whose two documents a test sets. */
 const discovered = async (
   documents: { metadata: Reply; keys: Record<string, Reply> },
-  options: { readonly issuer?: string; readonly allowInsecureHttp?: boolean } = {},
+  options: RigOptions = {},
 ): Promise<Rig> => {
   const route: Reply = (sent, signal) => {
     if (sent.url.endsWith('/.well-known/openid-configuration')) return documents.metadata(sent, signal);
@@ -30,8 +35,8 @@ const discovered = async (
   };
   return await started([route], {
     type: 'oidc',
-    locator: (network: Network, clock: ManualClock) =>
-      new Discovery(options.issuer ?? issuer, network, clock, options.allowInsecureHttp ?? false),
+    locator: (clock, log) => new Discovery({ issuer, allowInsecureHttp: false, source: 'idp', clock, log }),
+    ...options,
   });
 };
 const metadata = (members: object): Reply => answer({ issuer, ...members });
@@ -98,6 +103,8 @@ describe('a discovery document is refused', () => {
 
 describe('discovery again', () => {
   const [first, second] = ['https://keys.example.org/1', 'https://keys.example.org/2'];
+  /** Asked for every minute. */
+  const often = answer(jwks('a'), { 'cache-control': 'no-cache' });
 
   test('happens once an hour', async () => {
     const { clock, network } = await discovered({
@@ -149,12 +156,58 @@ describe('discovery again', () => {
     expect(network.sent.at(-1)?.url).toBe(second);
   });
 
-  test('that fails costs nothing while the keys can be fetched', async () => {
-    const documents = { metadata: metadata({ jwks_uri: first }), keys: { [first]: answer(jwks('a')) } };
-    const { source, clock } = await discovered(documents);
-    documents.metadata = failing('connect');
-    await clock.advance(5 * hour);
-    expect(source.status()).toMatchObject({ state: 'FRESH', consecutiveFailures: 0 });
+  test('that fails costs no keys, is tried every 5 minutes, counted, and told once', async () => {
+    const documents = { metadata: metadata({ jwks_uri: first }), keys: { [first]: often } };
+    const { source, clock, network, lines } = await discovered(documents);
+    documents.metadata = answer({ issuer: 'https://evil.example', jwks_uri: second });
+    await clock.advance(hour - 1);
+    expect(network.sent.filter(isMetadata)).toHaveLength(1);
+    await clock.advance(hour);
+    expect(source.status()).toMatchObject({
+      state: 'FRESH',
+      consecutiveFailures: 0,
+      attempts: { discovery_issuer: 12 },
+    });
+    expect(network.sent.filter(isMetadata)).toHaveLength(13);
+    const told = (): string[] => lines.map(({ text }) => text).filter((text) => text.includes('discovery'));
+    expect(told()).toHaveLength(1);
+    documents.metadata = metadata({ jwks_uri: first });
+    await clock.advance(hour);
+    expect(told()).toHaveLength(2);
+    expect(told()[1]).toBe('discovery is back');
+    expect(network.sent.filter(isMetadata)).toHaveLength(14);
+  });
+
+  test('that finds another jwks_uri tells both once, without their query', async () => {
+    const documents = {
+      metadata: metadata({ jwks_uri: `${first}?secret=1` }),
+      keys: { [`${first}?secret=1`]: often, [`${second}?secret=2`]: often },
+    };
+    const { clock, lines } = await discovered(documents);
+    documents.metadata = metadata({ jwks_uri: `${second}?secret=2` });
+    await clock.advance(3 * hour);
+    const told = lines.filter(({ text }) => text === 'the issuer names another jwks_uri');
+    expect(told.map(({ members }) => members)).toEqual([{ source: 'idp', from: first, to: second }]);
+    expect(JSON.stringify(lines)).not.toContain('secret');
+  });
+
+  test('two jwks_uris that both fail take turns, within 125 requests an hour, and either ends the outage', async () => {
+    for (const back of [first, second]) {
+      const documents = {
+        metadata: metadata({ jwks_uri: first }),
+        keys: { [first]: often } as Record<string, Reply>,
+      };
+      const { source, clock, network } = await discovered(documents);
+      documents.metadata = metadata({ jwks_uri: second });
+      documents.keys = { [first]: failing('connect'), [second]: failing('connect') };
+      await clock.advance(300_000);
+      const before = network.sent.length;
+      await clock.advance(hour);
+      expect(network.sent.length - before).toBeLessThanOrEqual(125);
+      documents.keys[back] = answer(jwks('a', 'b'));
+      await clock.advance(120_000);
+      expect(source.current.state).toBe('FRESH');
+    }
   });
 
   test('in an outage of an hour stays within 125 requests in all', async () => {
@@ -183,6 +236,52 @@ describe('discovery again', () => {
   });
 });
 
+describe('after a restart', () => {
+  const known = 'https://keys.example.org/1';
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(path.join(os.tmpdir(), 'jwksd-discovery-'));
+  });
+  afterEach(async () => await rm(directory, { recursive: true }));
+
+  /** A process that fetched key `a` from `url`, and ended; what it remembers is left. */
+  const remembering = async (url: string): Promise<LastKnownGood> => {
+    const file = new LastKnownGood(directory, 'idp', issuer);
+    const options = { file, locator: () => fixedLocator(new URL(url)) };
+    const { source } = await started([answer(jwks('a'))], options);
+    await source.close();
+    return file;
+  };
+
+  test('the jwks_uri known from before is asked while discovery is down', async () => {
+    const file = await remembering(known);
+    const documents = { metadata: failing('connect'), keys: { [known]: answer(jwks('a', 'b')) } };
+    const { source, clock } = await discovered(documents, { file });
+    await clock.advance(5000);
+    expect(source.status()).toMatchObject({ state: 'FRESH', attempts: { discovery_fetch: 1, ok: 1 } });
+    expect(kidsOf(source.current.keys)).toEqual(['a', 'b']);
+  });
+
+  test('a remembered jwks_uri that would not be accepted today is not asked', async () => {
+    const file = await remembering('http://127.0.0.1/jwks');
+    const { source, clock, network } = await discovered({ metadata: failing('connect'), keys: {} }, { file });
+    await clock.advance(hour);
+    expect(source.current.state).toBe('RESTORED');
+    expect(network.sent.every(isMetadata)).toBe(true);
+    expect(network.sent.length).toBeLessThanOrEqual(125);
+  });
+
+  test('with a jwks_uri that fails, discovery is asked at most every 5 minutes', async () => {
+    const file = await remembering(known);
+    const documents = { metadata: metadata({ jwks_uri: known }), keys: {} };
+    const { source, clock, network } = await discovered(documents, { file });
+    await clock.advance(hour);
+    expect(source.current.state).toBe('RESTORED');
+    expect(network.sent.filter(isMetadata).length).toBeLessThanOrEqual(13);
+    expect(network.sent.length).toBeLessThanOrEqual(125);
+  });
+});
+
 describe('over the network', () => {
   let upstream: FakeUpstream;
   beforeEach(async () => {
@@ -191,8 +290,20 @@ describe('over the network', () => {
   afterEach(async () => await upstream.close());
 
   const locate = async (): Promise<unknown> => {
-    const discovery = new Discovery(upstream.origin, requester(), new ManualClock(), false);
-    const result = await discovery.locate(0, new AbortController().signal);
+    const { signal } = new AbortController();
+    const result = await new Discovery({
+      issuer: upstream.origin,
+      allowInsecureHttp: false,
+      source: 'idp',
+      clock: new ManualClock(),
+      log: createLog().log,
+    }).locate({
+      failed: 0,
+      hasKeys: false,
+      count: () => undefined,
+      send: async (url, ask) => await requester().send(url, ask, signal),
+      signal,
+    });
     return result.ok ? result.urls.map(({ href }) => href) : result.code;
   };
 

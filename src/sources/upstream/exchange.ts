@@ -2,9 +2,10 @@ import type { Clock } from '../../clock.ts';
 import type { ParsedSet } from '../../jwk/key.ts';
 import type { Locator } from '../discovery.ts';
 import type { Generation } from '../key-cache.ts';
+import type { Limiter } from '../limiter.ts';
 import { readCandidate, type Refusal } from './accept.ts';
-import type { Answer, Requester } from './attempt.ts';
-import { failure } from './failure.ts';
+import type { Answer, Ask, Requester } from './attempt.ts';
+import { failure, type Failure } from './failure.ts';
 
 /** An attempt that brought or confirmed keys. */
 export interface Success {
@@ -23,6 +24,12 @@ export interface Situation {
   readonly unconditional: boolean;
   /** Cycles in a row that failed. */
   readonly failed: number;
+  /** A client waits for the result. */
+  readonly demand: boolean;
+  /** The attempt before this one failed. */
+  readonly failing: boolean;
+  /** Counts a request beside the attempt itself that failed, by its code. */
+  readonly count: (code: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -31,8 +38,8 @@ export interface ExchangeParts {
   readonly clock: Clock;
   readonly requester: Pick<Requester, 'send'>;
   readonly locator: Locator;
-  /** Shared by all upstreams of the process. */
-  readonly limiter: <T>(task: () => Promise<T>) => Promise<T>;
+  /** Shared by all upstreams of the process. Each request takes a place of its own, so none is held between two. */
+  readonly limiter: Limiter;
   /** Bytes of a JWK Set, on the wire and decoded. */
   readonly maxBody: number;
   readonly maxKeys: number;
@@ -53,37 +60,43 @@ export class Exchange {
     this.#parts = parts;
   }
 
-  /** One attempt at every candidate URL: the first with usable keys wins, else the first failure counts. */
-  async attempt(situation: Situation): Promise<Success | Refusal> {
-    return await this.#parts.limiter(async () => {
-      const { locator } = this.#parts;
-      const located = await locator.locate(situation.failed, situation.signal);
-      if (!located.ok) return located;
-      let first: Refusal | undefined;
-      for (const url of located.urls) {
-        const result = await this.#ask(url, situation);
-        if (result.ok) {
-          locator.confirm(url);
-          return result;
-        }
-        first ??= result;
-      }
-      return first ?? failure('discovery_no_jwks_uri', 'no URL to ask');
-    });
+  /** Says where keys from before this process came from. */
+  remember(url: string): void {
+    this.#parts.locator.remember(url);
   }
 
-  async #ask(url: URL, { held, unconditional, signal }: Situation): Promise<Success | Refusal> {
-    const { clock, requester, maxBody, maxKeys, observe } = this.#parts;
+  /** One attempt at every candidate URL: the first with usable keys wins, else the first failure counts. */
+  async attempt(situation: Situation): Promise<Success | Refusal> {
+    const { locator } = this.#parts;
+    const { held, failed, count, signal } = situation;
+    const located = await locator.locate({
+      failed,
+      hasKeys: held !== undefined,
+      count,
+      signal,
+      send: async (url, ask) => await this.#send(url, ask, situation),
+    });
+    if (!located.ok) return located;
+    let first: Refusal | undefined;
+    for (const url of turn(located.urls, failed)) {
+      const result = await this.#ask(url, situation);
+      if (result.ok) {
+        locator.confirm(url);
+        return result;
+      }
+      first ??= result;
+    }
+    return first ?? failure('discovery_no_jwks_uri', 'no URL to ask');
+  }
+
+  async #ask(url: URL, situation: Situation): Promise<Success | Refusal> {
+    const { clock, maxBody, maxKeys, observe } = this.#parts;
+    const { held, unconditional } = situation;
     const due = unconditional || clock.now() - this.#unconditionalAt >= unconditionalEvery;
     const validators =
       due || held?.url !== url.href ? {} : { etag: held.etag, lastModified: held.lastModified };
-    const began = clock.now();
-    const answer = await requester.send(
-      url,
-      { accept, maxBody, noCache: unconditional, ...validators },
-      signal,
-    );
-    observe(clock.now() - began);
+    const ask = { accept, maxBody, noCache: unconditional, ...validators };
+    const answer = await this.#send(url, ask, situation, observe);
     if (!answer.ok) return answer;
     if (answer.status === 304) return { ok: true, url, answer, parsed: undefined };
     const candidate = await readCandidate(answer, maxKeys);
@@ -91,4 +104,27 @@ export class Exchange {
     this.#unconditionalAt = clock.now();
     return { ok: true, url, answer, parsed: candidate.parsed };
   }
+
+  async #send(
+    url: URL,
+    ask: Ask,
+    situation: Situation,
+    observe?: (ms: number) => void,
+  ): Promise<Answer | Failure> {
+    const { clock, requester, limiter } = this.#parts;
+    const answer = await limiter(async () => {
+      const began = clock.now();
+      const result = await requester.send(url, ask, situation.signal);
+      observe?.(clock.now() - began);
+      return result;
+    }, situation);
+    return answer ?? failure('reset', 'the source was closed before its turn came');
+  }
 }
+
+/** While a source backs off it is asked once per cycle: several candidates take turns. */
+const turn = (urls: readonly URL[], failed: number): readonly URL[] => {
+  if (failed === 0 || urls.length === 0) return urls;
+  const start = failed % urls.length;
+  return urls.slice(start, start + 1);
+};

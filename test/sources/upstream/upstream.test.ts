@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createLimiter, type Limiter } from '../../../src/sources/limiter.ts';
 import type { FailureCode } from '../../../src/sources/upstream/failure.ts';
+import type { UpstreamSource } from '../../../src/sources/upstream/upstream.ts';
 import { ManualClock, settle } from '../../fakes/clock.ts';
 import { ecJwk, jwks, kidsOf, rsaJwk } from '../../fakes/keys.ts';
 import {
@@ -569,6 +571,44 @@ describe('close', () => {
     const start = source.start(() => undefined);
     await source.close();
     await start;
+    expect(clock.pending).toBe(0);
+  });
+});
+
+/** 20 upstreams of one process whose requests, after a failure, never end. */
+const hanging = async (limiter: Limiter): Promise<UpstreamSource[]> =>
+  await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const { source, clock, network } = await started([failing('tls_cert')], { limiter });
+      network.answerWith(held().reply);
+      await clock.advance(minute);
+      return source;
+    }),
+  );
+
+describe('beside upstreams that hang', () => {
+  test('a healthy one is asked at once, on schedule and on demand', async () => {
+    const limiter = createLimiter(8);
+    await hanging(limiter);
+    const { source, network, clock } = await started([good], { limiter });
+    expect(source.current.state).toBe('FRESH');
+    network.answerWith(answer(jwks('a', 'b', 'c')));
+    expect(await source.refresh('demand')).toEqual({ ok: true, changed: true });
+    await clock.advance(5 * minute);
+    expect(network.sent).toHaveLength(3);
+  });
+
+  test('close does not wait in the line', async () => {
+    const limiter = createLimiter(1);
+    const { signal } = new AbortController();
+    void limiter(async () => await new Promise<void>(() => undefined), {
+      demand: true,
+      failing: false,
+      signal,
+    });
+    const { source, clock, network } = await started([good], { limiter });
+    await source.close();
+    expect(network.sent).toHaveLength(0);
     expect(clock.pending).toBe(0);
   });
 });
