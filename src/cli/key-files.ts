@@ -86,7 +86,7 @@ const addToSet = async (file: string, { key }: SigningPair): Promise<string> => 
 
 const write = async (file: string, text: string, mode: number, replace: boolean): Promise<void> => {
   try {
-    await writeDurably(file, text, { mode, replace });
+    await writeDurably(file, [text], { mode, replace });
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? exists(file) : error;
   }

@@ -94,7 +94,7 @@ export class DenyList {
       await exclusively(`${file}.lock`, async () => {
         // Another process on this directory may have denied keys meanwhile: its entries stay.
         const denied = edited((await readEntries(file)) ?? this.list(), edit);
-        await writeDurably(file, `${JSON.stringify({ format: 1, denied }, undefined, 2)}\n`, {
+        await writeDurably(file, [`${JSON.stringify({ format: 1, denied }, undefined, 2)}\n`], {
           mode: 0o600,
           replace: true,
         });

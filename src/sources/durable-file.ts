@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, rename, rm } from 'node:fs/promises';
+import { link, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 /** How a file is written. */
@@ -10,6 +10,9 @@ export interface WriteOptions {
   readonly replace: boolean;
 }
 
+const temporaryOf = (file: string): string =>
+  path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+
 /**
  * Writes a file so that it is whole at any moment: after a crash it is the old one or the new one.
  *
@@ -18,16 +21,15 @@ export interface WriteOptions {
  */
 export const writeDurably = async (
   file: string,
-  text: string,
+  parts: readonly (string | Uint8Array)[],
   { mode, replace }: WriteOptions,
 ): Promise<void> => {
-  const directory = path.dirname(file);
-  const temporary = path.join(directory, `.${path.basename(file)}.${randomBytes(6).toString('hex')}`);
+  const temporary = temporaryOf(file);
   try {
     const handle = await open(temporary, 'wx', mode);
     try {
       await handle.chmod(mode);
-      await handle.writeFile(text);
+      for (const part of parts) await handle.writeFile(part);
       await handle.sync();
     } finally {
       await handle.close();
@@ -38,10 +40,22 @@ export const writeDurably = async (
   } finally {
     await rm(temporary, { force: true });
   }
-  const handle = await open(directory, 'r');
+  const directory = await open(path.dirname(file), 'r');
   try {
-    await handle.sync();
+    await directory.sync();
   } finally {
-    await handle.close();
+    await directory.close();
+  }
+};
+
+/** Removes what writes of `file` that were killed left behind before `wall` (milliseconds since the epoch). Never rejects. */
+export const sweepAbandoned = async (file: string, wall: number): Promise<void> => {
+  const directory = path.dirname(file);
+  const ours = `.${path.basename(file)}.`;
+  for (const name of await readdir(directory).catch(() => [])) {
+    if (!name.startsWith(ours) || !name.endsWith('.tmp')) continue;
+    const temporary = path.join(directory, name);
+    const age = await stat(temporary).catch(() => undefined);
+    if (age !== undefined && age.mtimeMs < wall) await rm(temporary, { force: true }).catch(() => undefined);
   }
 };

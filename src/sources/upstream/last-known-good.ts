@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Key } from '../../jwk/key.ts';
 import { writeJsonList } from '../../jwk/json-list.ts';
+import { sweepAbandoned, writeDurably } from '../durable-file.ts';
 import { paced } from '../pace.ts';
 import { readBounded } from '../read-bounded.ts';
 
@@ -67,13 +68,7 @@ export class LastKnownGood {
 
   /** Removes what writes that were killed left behind before `wall` (milliseconds since the epoch). */
   async sweep(wall: number): Promise<void> {
-    const ours = `${path.basename(this.#file)}.`;
-    for (const name of await readdir(this.#directory).catch(() => [])) {
-      if (!name.startsWith(ours) || !name.endsWith('.tmp')) continue;
-      const file = path.join(this.#directory, name);
-      const age = await stat(file).catch(() => undefined);
-      if (age !== undefined && age.mtimeMs < wall) await rm(file, { force: true }).catch(() => undefined);
-    }
+    await sweepAbandoned(this.#file, wall);
   }
 
   /** Replaces the file. Rejects when the disk refuses; the old file is then untouched. */
@@ -82,27 +77,6 @@ export class LastKnownGood {
     const members = JSON.stringify({ format, origin: this.#origin, ...remembered }).slice(0, -1);
     const texts = keys.map(({ json }) => json);
     const payload = await paced(writeJsonList(`${members},"keys":[`, texts, ']}'));
-    const temporary = `${this.#file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
-    try {
-      const handle = await open(temporary, 'wx', 0o600);
-      try {
-        await handle.writeFile(`${digest(payload)}\n`);
-        await handle.writeFile(payload);
-        await handle.writeFile('\n');
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, this.#file);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-    const directory = await open(this.#directory, 'r');
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+    await writeDurably(this.#file, [`${digest(payload)}\n`, payload, '\n'], { mode: 0o600, replace: true });
   }
 }

@@ -86,7 +86,9 @@ export class Memory {
     const file = this.#file;
     if (file === undefined || (!changed && this.#clock.now() - this.#writtenAt < rewriteEvery)) return;
     this.#writtenAt = this.#clock.now();
-    const { url, etag, lastModified } = generation;
+    const { etag, lastModified } = generation;
+    // A query may hold a secret. Without it the first request after a restart is unconditional, and that is all.
+    const [url = ''] = generation.url.split('?');
     // While a slow disk takes one write, newer states replace each other and do not pile up.
     this.#next = { keys: generation.keys, url, etag, lastModified, fetchedAt };
     this.#writing ??= this.#writeAll(file);
