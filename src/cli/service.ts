@@ -1,11 +1,11 @@
-import type { Config } from '../config/config.ts';
+import type { Config, SourceConfig } from '../config/config.ts';
 import { systemClock } from '../clock.ts';
 import type { DenyList } from '../keyring/deny-list.ts';
 import { Keyring } from '../keyring/keyring.ts';
 import { ClockWatch } from '../sources/clock-watch.ts';
 import type { Log, Source } from '../sources/source.ts';
 import type { ObserveFetch } from './upstreams.ts';
-import { setSpecs, sourceIdentity, SourceFactory } from './sources.ts';
+import { setSpecs, sourceAddress, sourceIdentity, SourceFactory } from './sources.ts';
 
 /** The keyring of a running server, and how a new configuration reaches it. */
 export class Service {
@@ -15,6 +15,7 @@ export class Service {
   readonly #log: Log;
   readonly #denyList: DenyList;
   #sources = new Map<string, Source>();
+  #config: Config | undefined;
 
   constructor(log: Log, denyList: DenyList, observeFetch: ObserveFetch) {
     this.#log = log;
@@ -27,7 +28,13 @@ export class Service {
 
   /** Publishes what `config` says; a source whose configuration did not change keeps its keys and its schedule. */
   async apply(config: Config): Promise<void> {
-    const made = await this.#factory.all(config);
+    const previousOf = (source: SourceConfig): Source | undefined => {
+      const before = this.#config?.sources.find(({ name }) => name === source.name);
+      if (before === undefined || before.type !== source.type) return undefined;
+      if (sourceAddress(before) !== sourceAddress(source) || this.#config === undefined) return undefined;
+      return this.#sources.get(sourceIdentity(before, this.#config));
+    };
+    const made = await this.#factory.all(config, { previousOf });
     const next = new Map<string, Source>();
     for (const [index, source] of config.sources.entries()) {
       const identity = sourceIdentity(source, config);
@@ -37,6 +44,7 @@ export class Service {
     }
     this.#log.debug({ sources: next.size, sets: config.sets.length }, 'configuration applied');
     this.#sources = next;
+    this.#config = config;
     // Another process on the state directory may have denied keys.
     await this.#denyList.reload();
     await this.keyring.replace({ sources: [...next.values()], sets: setSpecs(config.sets) });

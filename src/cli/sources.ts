@@ -9,6 +9,14 @@ import type { ObserveFetch, UpstreamFactory } from './upstreams.ts';
 /** First attempts of many upstreams are spread over this many milliseconds; the first is made at once. */
 const firstAttemptsWithin = 2000;
 
+/** What the sources of a configuration depend on besides it. */
+export interface SourceContext {
+  /** False: upstreams are asked only when told to. True unless given. */
+  readonly scheduled?: boolean;
+  /** The running source of the same upstream, whose keys the new one takes over. */
+  readonly previousOf?: (source: SourceConfig) => Source | undefined;
+}
+
 /** Makes sources from their configuration; what they share (cache, fetch limit) lives here. */
 export class SourceFactory {
   readonly cache = new KeyCache();
@@ -23,8 +31,8 @@ export class SourceFactory {
     this.#log = log;
   }
 
-  /** The sources of a configuration, in its order. `scheduled: false`: upstreams are asked only when told to. */
-  async all(config: Config, { scheduled = true }: { scheduled?: boolean } = {}): Promise<Source[]> {
+  /** The sources of a configuration, in its order. */
+  async all(config: Config, { scheduled = true, previousOf }: SourceContext = {}): Promise<Source[]> {
     const upstreams = config.sources.filter(({ type }) => type !== 'files').length;
     let started = 0;
     const sources: Source[] = [];
@@ -34,7 +42,9 @@ export class SourceFactory {
       } else {
         const firstDelay = scheduled ? (firstAttemptsWithin * started) / upstreams : Infinity;
         started += 1;
-        sources.push((await this.#forUpstreams()).make(source, config.state.dir, firstDelay));
+        sources.push(
+          (await this.#forUpstreams()).make(source, config.state.dir, firstDelay, previousOf?.(source)),
+        );
       }
     }
     return sources;
@@ -60,6 +70,12 @@ export class SourceFactory {
 
 /** The sets of a configuration as the keyring wants them. */
 export const setSpecs = (sets: readonly SetConfig[]): SetSpec[] => sets.map((set) => ({ ...set }));
+
+/** Where the keys of a source come from: with the same name and address, a changed source is still the same upstream. */
+export const sourceAddress = (source: SourceConfig): string => {
+  if (source.type === 'files') return source.path;
+  return source.type === 'jwks' ? source.url : `${source.issuer} ${source.jwksUri ?? ''}`;
+};
 
 /** A source as it was configured: two equal texts need only one source. */
 export const sourceIdentity = (source: SourceConfig, config: Config): string =>

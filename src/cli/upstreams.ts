@@ -42,8 +42,8 @@ export class UpstreamFactory {
     this.#cache = parts.cache;
   }
 
-  /** An upstream as configured; its first attempt is made after `firstDelay` milliseconds. */
-  make(config: UpstreamConfig, stateDir: string | null, firstDelay: number): Source {
+  /** An upstream as configured; its first attempt is made after `firstDelay` milliseconds; it takes over what `previous` holds. */
+  make(config: UpstreamConfig, stateDir: string | null, firstDelay: number, previous?: Source): Source {
     const clock = this.#clock;
     const log = this.#log;
     const { name, maxKeys, maxBody } = config;
@@ -69,6 +69,7 @@ export class UpstreamFactory {
       exchange,
       memory,
       random: Math.random,
+      inherited: previous instanceof UpstreamSource ? previous.handOver() : undefined,
     });
   }
 

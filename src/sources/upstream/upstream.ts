@@ -9,7 +9,7 @@ import { nextGeneration, type Refusal } from './accept.ts';
 import type { Exchange, Success } from './exchange.ts';
 import { failure } from './failure.ts';
 import { Lifetime } from './lifetime.ts';
-import type { Memory } from './memory.ts';
+import type { Memory, Restored } from './memory.ts';
 import { backoff, nextRefresh, retryPause } from './schedule.ts';
 import { expiresAfter, stateOf, untilNextState, type StalenessOptions, type StateFacts } from './state.ts';
 import { pause, Timer } from './timer.ts';
@@ -37,6 +37,8 @@ export interface UpstreamParts {
   readonly memory: Memory;
   /** In [0, 1). */
   readonly random: () => number;
+  /** What a source of the same upstream held until a reload changed its options. */
+  readonly inherited?: Restored | undefined;
 }
 
 type Cause = Parameters<Source['refresh']>[0];
@@ -106,6 +108,14 @@ export class UpstreamSource implements Source {
     await Promise.allSettled(this.#running.values());
     await this.#parts.memory.settled();
     this.#parts.slot.clear();
+  }
+
+  /** The keys and their age, for the source that takes this one's place. */
+  handOver(): Restored | undefined {
+    const generation = this.#generation;
+    const { age, lastSuccess } = this.#ledger.status();
+    if (generation === undefined || age === undefined || lastSuccess === undefined) return undefined;
+    return { generation, age, fetchedAt: lastSuccess };
   }
 
   status(): SourceStatus {
@@ -270,7 +280,7 @@ export class UpstreamSource implements Source {
 
   async #restore(): Promise<void> {
     const { exchange, memory, slot } = this.#parts;
-    const restored = await memory.load(expiresAfter(this.#facts, this.#options));
+    const restored = this.#parts.inherited ?? (await memory.load(expiresAfter(this.#facts, this.#options)));
     if (restored === undefined || this.#generation !== undefined || this.#closing.signal.aborted) return;
     slot.set(restored.generation);
     exchange.remember(restored.generation.url);
