@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { KeyringView } from '../../keyring/keyring.ts';
+import type { Snapshot } from '../../keyring/snapshot.ts';
 import type { RequestCounts } from '../request-counts.ts';
 
 /** Paths of the probes. */
@@ -16,6 +17,14 @@ export interface ProbeOptions {
 export const reasonsNotReady = ({ keyring, lifecycle }: ProbeOptions): readonly string[] => {
   const { ready, reasons } = keyring.current.readiness;
   return [...(lifecycle.draining ? ['The service is shutting down.'] : []), ...(ready ? [] : reasons)];
+};
+
+/** Sources that publish keys they can no longer confirm, or that are missing from a set; this is not a lack of readiness. */
+export const degradedSources = ({ readiness, sets }: Snapshot): readonly string[] => {
+  const missing = new Set([...sets.values()].flatMap((set) => set.missing));
+  return Object.entries(readiness.sources)
+    .filter(([name, state]) => state === 'STALE' || missing.has(name))
+    .map(([name]) => name);
 };
 
 /** `/livez`: the process answers. `/readyz`, also called `/healthz`: keys are available. */
@@ -38,6 +47,7 @@ export const registerProbes = (app: FastifyInstance, options: ProbeOptions): voi
       return send(reply, isReady ? 200 : 503, {
         status: isReady ? 'ready' : 'not ready',
         reasons: reasonsNotReady(options),
+        degraded: degradedSources(keyring.current),
         sources: readiness.sources,
       });
     });

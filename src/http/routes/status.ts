@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { KeyringView } from '../../keyring/keyring.ts';
 import type { SetSnapshot } from '../../keyring/snapshot.ts';
 import type { SourceStatus } from '../../sources/source.ts';
-import { reasonsNotReady } from './probes.ts';
+import { degradedSources, reasonsNotReady } from './probes.ts';
 
 /** What `/status` looks at. */
 export interface StatusOptions {
@@ -61,6 +61,7 @@ export const registerStatus = (app: FastifyInstance, options: StatusOptions): vo
       generation,
       ready: readiness.ready && !lifecycle.draining,
       reasons: reasonsNotReady(options),
+      degraded: degradedSources(keyring.current),
       sources: keyring.sourceStatuses().map(sourceStatus),
       sets: [...sets.values()].map(setStatus),
     };
