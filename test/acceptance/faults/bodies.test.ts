@@ -73,10 +73,10 @@ const lengths: readonly Case[] = [
   ['a length that promises too much', raw(`${json}Content-Length: ${length + 1}\r\n\r\n${text}`), 'reset'],
   ['a length that promises too little', raw(`${json}Content-Length: 20\r\n\r\n${text}`), 'not_json'],
   ['a length beyond every number', raw(`${json}Content-Length: ${'9'.repeat(40)}\r\n\r\n${text}`), 'reset'],
-  ['a negative length', raw(`${json}Content-Length: -1\r\n\r\n${text}`), 'http_other'],
+  ['a negative length', raw(`${json}Content-Length: -1\r\n\r\n${text}`), 'reset'],
   ['two lengths', raw(`${json}Content-Length: ${length}\r\nContent-Length: 5\r\n\r\n${text}`), 'reset'],
   ['chunks cut short', raw(`${json}Transfer-Encoding: chunked\r\n\r\n5\r\n{"key`), 'reset'],
-  ['chunks of no size', raw(`${json}Transfer-Encoding: chunked\r\n\r\nkeys\r\n${text}`), 'http_other'],
+  ['chunks of no size', raw(`${json}Transfer-Encoding: chunked\r\n\r\nkeys\r\n${text}`), 'reset'],
   ['no length, ended by the connection', raw(`${json}\r\n${text}`), 'taken'],
 ];
 

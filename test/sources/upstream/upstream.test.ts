@@ -598,6 +598,17 @@ describe('beside upstreams that hang', () => {
     expect(network.sent).toHaveLength(3);
   });
 
+  test('what follows a failed attempt goes behind the others, in the same cycle too', async () => {
+    const places: boolean[] = [];
+    const limiter: Limiter = async (task, { failing: behind }) => {
+      places.push(behind);
+      return await task();
+    };
+    const { clock } = await started([failing('timeout')], { limiter });
+    await clock.advance(10_000);
+    expect(places.slice(0, 4)).toEqual([false, true, true, true]);
+  });
+
   test('close does not wait in the line', async () => {
     const limiter = createLimiter(1);
     const { signal } = new AbortController();
