@@ -194,3 +194,16 @@ test('signals in quick succession end in the last configuration', async () => {
   );
   expect((await get(`${server.url}/readyz`)).status).toBe(200);
 });
+
+test('a reload that changes the options of an upstream keeps its keys while it is down, without any file', async () => {
+  const signer = await makeSigner();
+  await using upstream = await FakeUpstream.start({ handler: ok(setOf(signer)) });
+  const config = (more: string): string =>
+    `state: { dir: null }\nsources:\n  one: ${jwks(upstream.url(), more)}\nsets:\n  default: { sources: [one] }\n`;
+  await using running = await startWith(config(''));
+  const { server, reload } = running;
+  await ready(server);
+  upstream.handler = status(500);
+  expect(await reload(config(', removalConfirm: 10s'))).toBe('configuration reloaded');
+  expect(await kidsAt(`${server.url}/.well-known/jwks.json`)).toEqual([signer.kid]);
+});

@@ -125,6 +125,22 @@ describe('the document', () => {
     expect(changed.sets.get('default')?.lastModified).toBe(later);
   });
 
+  test('has a later date when its bytes change within a second, or after the clock was set back', async () => {
+    const wall = Date.UTC(2025, 0, 1, 12);
+    let previous = await build([source('one', [ecJwk('a')])], [spec()], emptySnapshot, wall);
+    let last = wall;
+    for (const [kid, at] of [
+      ['b', wall + 200],
+      ['c', wall - 3_600_000],
+    ] as const) {
+      previous = await build([source('one', [ecJwk(kid)])], [spec()], previous, at);
+      const { lastModified } = previous.sets.get('default')!;
+      expect(lastModified).toBeGreaterThan(last);
+      expect(lastModified % 1000).toBe(0);
+      last = lastModified;
+    }
+  });
+
   test('is the very same object when nothing it shows has changed', async () => {
     const sets = [spec()];
     const [a, b] = [source('one', [ecJwk('a')]), source('two', [ecJwk('b')])];
@@ -388,5 +404,28 @@ describe('headers and readiness', () => {
       ['/certs', 'default'],
       ['/jitsi', 'jitsi'],
     ]);
+  });
+});
+
+describe('the name of a key of another source', () => {
+  const nameless = without(ecJwk('first'), 'kid');
+  const { thumbprint } = admitted(nameless);
+  test.each([
+    ['without kid', nameless],
+    ['with another kid', ecJwk('first')],
+  ])('cannot be taken by calling a key after its thumbprint: %s', async (_name, jwk) => {
+    const set = await one([source('one', [jwk]), source('two', [{ ...ecJwk('thief'), kid: thumbprint }])]);
+    expect(withheld(set)).toEqual([`${thumbprint} kid_conflict`]);
+    expect(set.byName.get(thumbprint)?.map(({ source: from }) => from)).toEqual(['one']);
+    expect(set.ambiguousKids).toEqual([]);
+  });
+
+  test('is no conflict when both have the very same key', async () => {
+    const set = await one([
+      source('one', [ecJwk('a')]),
+      source('two', [{ ...ecJwk('a'), kid: admitted(ecJwk('a')).thumbprint }]),
+    ]);
+    expect(withheld(set)).toEqual([]);
+    expect(set.keys).toHaveLength(2);
   });
 });

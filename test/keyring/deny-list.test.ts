@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -76,6 +76,28 @@ describe('the deny list', () => {
     await rm(path.join(directory, 'state'));
     await list.add(two, 'leaked', date);
     expect([...list.thumbprints]).toEqual([two]);
+  });
+
+  test('of two processes on one directory keeps the entries of both', async () => {
+    const [first, second] = [await DenyList.open(directory), await DenyList.open(directory)];
+    await Promise.all([
+      ...['1', '2', '3'].map(async (n) => await first.add(n.padStart(43, 'a'), 'first', date)),
+      ...['1', '2', '3'].map(async (n) => await second.add(n.padStart(43, 'b'), 'second', date)),
+    ]);
+    const { thumbprints } = await DenyList.open(directory);
+    expect(thumbprints.size).toBe(6);
+    await first.reload();
+    expect(first.thumbprints).toEqual(thumbprints);
+    expect(await readdir(directory)).toEqual(['denied.json']);
+  });
+
+  test('is not stopped by the lock of a process that was killed', async () => {
+    const lock = `${file()}.lock`;
+    await writeFile(lock, '');
+    await utimes(lock, 0, 0);
+    const list = await DenyList.open(directory);
+    await list.add(one, 'leaked', date);
+    expect([...list.thumbprints]).toEqual([one]);
   });
 
   test('is kept in memory alone when persistence is off', async () => {
