@@ -7,6 +7,7 @@ import type { CorsOrigins } from './cors.ts';
 import { createDocuments } from './documents.ts';
 import type { Metrics } from './metrics.ts';
 import { createRefusals, registerDefaults } from './problem.ts';
+import type { HttpErrorCode } from './problem.ts';
 import { errors } from '../errors.ts';
 import { refuseMethod, registerDocuments } from './routes/documents.ts';
 import { registerLanding } from './routes/landing.ts';
@@ -49,10 +50,10 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
   const counts = metrics.requests;
   const cors = createCors(corsOrigins);
   const refusals = createRefusals({ log, cors, counts });
+  const counted = (code: HttpErrorCode): void => counts.bump('other', errors[code].status);
   const app: FastifyInstance = fastify({
-    serverFactory: (handler) => createLimitedServer(handler, { requestTimeout, tls }),
-    clientErrorHandler: (error, socket) =>
-      answerClientError(error, socket, (code) => counts.bump('other', errors[code].status)),
+    serverFactory: (handler) => createLimitedServer(handler, { requestTimeout, tls, counted }),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, counted),
     frameworkErrors: refusals.refuseError,
     trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
     bodyLimit: options.bodyLimit,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { HttpErrorCode } from './problem.ts';
 import { rawProblem } from './problem.ts';
+import { longestTarget } from './target.ts';
 
 /** What Node's parser tells beside the message. */
 interface ClientError {
@@ -11,9 +12,16 @@ interface ClientError {
 /** How long a refused connection may go on sending before it is cut. */
 const lingerMs = 1000;
 
-/** Whether the packet that overflowed the header is one long request line. */
+const endsWithin = (packet: Buffer, limit: number): boolean => {
+  const end = packet.indexOf(10);
+  return end !== -1 && end <= limit;
+};
+
+/** Whether the packet that overflowed the header begins with a request line that is too long by itself. */
 const isRequestLine = (packet: unknown): boolean =>
-  Buffer.isBuffer(packet) && /^[A-Z]+ /u.test(packet.toString('latin1', 0, 32)) && !packet.includes('\n');
+  Buffer.isBuffer(packet) &&
+  /^[A-Z]+ /u.test(packet.toString('latin1', 0, 32)) &&
+  !endsWithin(packet, longestTarget);
 
 const refusal = (error: ClientError): readonly [HttpErrorCode, string] | undefined => {
   switch (error.code ?? '') {
@@ -53,7 +61,28 @@ export const answerClientError = (
   }
   const [code, detail] = found;
   counted?.(code);
+  endWith(socket, code, detail);
+};
+
+const endWith = (socket: Socket, code: HttpErrorCode, detail: string): void => {
   socket.end(rawProblem(code, detail));
   // Destroying at once would reset the connection while the client still sends, and the answer would be lost.
   setTimeout(() => socket.destroy(), lingerMs).unref();
+};
+
+/**
+ * Refuses CONNECT, which Node keeps from Fastify and drops without an answer when nobody listens.
+ *
+ * 400 and not 405: what CONNECT names is no resource of this server that could list the methods it allows.
+ */
+export const refuseConnect = (socket: Socket, counted?: (code: HttpErrorCode) => void): void => {
+  // Node has taken its own listeners off: an error would end the process, and unread bytes would hide the client's end.
+  socket.on('error', () => undefined).resume();
+  const underWay = (socket as { _httpMessage?: unknown })._httpMessage ?? undefined;
+  if (underWay !== undefined || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  counted?.('bad_request');
+  endWith(socket, 'bad_request', 'This server is no proxy.');
 };

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyBaseLogger } from 'fastify';
 import { JwksdError, errors } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -134,19 +135,29 @@ export const registerDefaults = (
   app.setNotFoundHandler(notFound);
 };
 
+const closingHeaders = (body: string): Readonly<Record<string, string>> => ({
+  'Content-Type': 'application/problem+json',
+  'Content-Length': String(Buffer.byteLength(body)),
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  Connection: 'close',
+});
+
 /** A whole HTTP/1.1 response for a connection whose request never reached Fastify. */
 export const rawProblem = (code: HttpErrorCode, detail: string): string => {
   const body = JSON.stringify(problem(code, detail));
   const { status } = errors[code];
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    'X-Content-Type-Options: nosniff',
+    ...Object.entries(closingHeaders(body)).map(([name, value]) => `${name}: ${value}`),
     `Date: ${new Date().toUTCString()}`,
-    'Connection: close',
     '',
     body,
   ].join('\r\n');
+};
+
+/** The same as an answer of Node's, for a request that is not given to Fastify. */
+export const writeProblem = (response: ServerResponse, code: HttpErrorCode, detail: string): void => {
+  const body = JSON.stringify(problem(code, detail));
+  response.writeHead(errors[code].status, closingHeaders(body)).end(body);
 };

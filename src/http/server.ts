@@ -1,10 +1,14 @@
 import { createServer } from 'node:http';
-import type { RequestListener, Server, ServerOptions } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerOptions } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { Server as NetServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TLSSocket } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
+import { refuseConnect } from './client-errors.ts';
+import { writeProblem } from './problem.ts';
+import type { HttpErrorCode } from './problem.ts';
 import type { TlsPair } from './tls.ts';
 
 /** Room for a 16 KiB token and everything a proxy adds to it. */
@@ -16,29 +20,44 @@ const keepAliveTimeout = 72_000;
 /** Node looks for late requests this often; its default of 30 s would stretch every timeout by as much. */
 const checkInterval = (requestTimeout: number): number => Math.min(1000, Math.ceil(requestTimeout / 4));
 
+/** RFC 9112 §3.2: every request of HTTP/1.1 names its host. */
+const lacksHost = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  headers.host === undefined && httpVersion === '1.1';
+
 /**
  * The server below a listener, with the limits that keep a slow or silent client from holding a socket.
  *
- * `requestTimeout` bounds the TLS handshake, the header and the whole request.
+ * `requestTimeout` bounds the TLS handshake, the header and the whole request. `counted` is told of what is refused here.
  */
 export const createLimitedServer = (
   handler: RequestListener,
-  options: { requestTimeout: number; tls: TlsPair | null },
+  options: { requestTimeout: number; tls: TlsPair | null; counted?: (code: HttpErrorCode) => void },
 ): Server => {
-  const { requestTimeout, tls } = options;
+  const { requestTimeout, tls, counted } = options;
   const limits: ServerOptions = {
     maxHeaderSize,
     keepAliveTimeout,
     requestTimeout,
     headersTimeout: requestTimeout,
     connectionsCheckingInterval: checkInterval(requestTimeout),
+    // Node's own refusal has no body and lacks the headers all answers have.
+    requireHostHeader: false,
+  };
+  const listener: RequestListener = (request, response) => {
+    if (lacksHost(request)) {
+      counted?.('bad_request');
+      writeProblem(response, 'bad_request', 'A request of HTTP/1.1 needs a Host header.');
+    } else {
+      handler(request, response);
+    }
   };
   const server =
     tls === null
-      ? createServer(limits, handler)
-      : createTlsServer({ ...limits, ...tls, handshakeTimeout: requestTimeout }, handler);
+      ? createServer(limits, listener)
+      : createTlsServer({ ...limits, ...tls, handshakeTimeout: requestTimeout }, listener);
   // RFC 9110 §10.1.1 lets a server ignore an expectation it does not know; Node would send an empty 417.
-  server.on('checkExpectation', handler);
+  server.on('checkExpectation', listener);
+  server.on('connect', (_request, socket: Socket) => refuseConnect(socket, counted));
   return server;
 };
 
@@ -46,6 +65,13 @@ export const createLimitedServer = (
 export interface Lifecycle {
   readonly draining: boolean;
 }
+
+/** Ends a connection and drops what is queued on it, which the kernel would otherwise keep for minutes. */
+const cut = (socket: Socket): void => {
+  // What lies below a TLS socket is no TCP handle of its own, which Node refuses to reset.
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
+};
 
 /** How long connections are given to use up what is already on its way when the listener closes. */
 const lingerMs = 500;
@@ -82,7 +108,7 @@ export const guardConnections = (
       } else if (since === undefined) {
         sockets.set(socket, now);
       } else if (now - since >= requestTimeout) {
-        socket.destroy();
+        cut(socket);
       }
     }
   };
