@@ -9,7 +9,7 @@ import type { Metrics } from './metrics.ts';
 import { createRefusals, registerDefaults } from './problem.ts';
 import type { HttpErrorCode } from './problem.ts';
 import { errors } from '../errors.ts';
-import { refuseMethod, registerDocuments } from './routes/documents.ts';
+import { isDocument, refuseMethod, registerDocuments } from './routes/documents.ts';
 import { registerLanding } from './routes/landing.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
 import { withoutSchemas } from './schemas.ts';
@@ -72,7 +72,13 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
     lifecycle,
     notFound: (request, reply) => refuseMethod(context, fixedPaths, request, reply),
   });
-  registerPreflight(app, corsOrigins, () => counts.bump('preflight', 204));
+  registerPreflight(app, {
+    origins: corsOrigins,
+    // RFC 9110 §9.3.7: `*` asks about the server.
+    isDocument: ({ raw: { url = '/' } }) => url === '*' || isDocument(context, url),
+    refuse: (request, reply) => refuseMethod(context, fixedPaths, request, reply),
+    counted: () => counts.bump('preflight', 204),
+  });
   registerProbes(app, { keyring, lifecycle, counts });
   if (options.landingPage) registerLanding(app, { keyring, publicUrl: options.publicUrl, counts });
   registerDocuments(app, context, fixedPaths);

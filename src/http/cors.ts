@@ -1,5 +1,5 @@
 import cors from '@fastify/cors';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /** Who may read the public documents from a browser: everybody, or the listed origins. */
 export type CorsOrigins = '*' | readonly string[];
@@ -43,14 +43,31 @@ export const createCors = (origins: CorsOrigins): Cors => {
   return { vary: ['Origin'], constant: [], lines: (origin) => allowed.get(origin ?? '') ?? [] };
 };
 
-/** Answers preflights, and every other OPTIONS request, with 204; `counted` is told of each. */
-export const registerPreflight = (app: FastifyInstance, origins: CorsOrigins, counted: () => void): void => {
+/** What {@link registerPreflight} asks and tells. */
+export interface PreflightOptions {
+  readonly origins: CorsOrigins;
+  /** Whether a request names something that scripts may read, now. */
+  readonly isDocument: (request: FastifyRequest) => boolean;
+  /** Answers what names nothing of that kind. */
+  readonly refuse: (request: FastifyRequest, reply: FastifyReply) => void;
+  /** Told of each request that is answered here. */
+  readonly counted: () => void;
+}
+
+/** Answers preflights, and every other OPTIONS request, for documents with 204. */
+export const registerPreflight = (app: FastifyInstance, options: PreflightOptions): void => {
+  const { origins, isDocument, refuse, counted } = options;
   // A scope of its own: the plugin's hook must not run for GET.
   void app.register((scope, _options, done) => {
-    scope.addHook('onSend', (_request, reply, payload, next) => {
+    // Before the plugin's own hook, which answers whatever it is asked.
+    scope.addHook('onRequest', (request, reply, next) => {
+      if (!isDocument(request)) {
+        refuse(request, reply);
+        return;
+      }
       reply.header('Allow', documentMethods);
       counted();
-      next(null, payload);
+      next();
     });
     void scope.register(cors, {
       origin: origins === '*' ? '*' : [...origins],

@@ -90,9 +90,12 @@ export const createRefusals = (options: {
   const refuse: Refusals['refuse'] = (request, reply, code, detail, more = {}) => {
     const { status } = errors[code];
     counts?.bump(more.route ?? 'other', status);
-    const lines = cors === undefined ? [] : [...cors.constant, ...cors.lines(request.headers.origin)];
-    for (let at = 0; at + 1 < lines.length; at += 2) reply.header(lines[at] ?? '', lines[at + 1]);
-    if (cors !== undefined && cors.vary.length > 0) reply.header('vary', cors.vary.join(', '));
+    // A refused preflight is a path that is not for scripts: nothing is allowed there.
+    if (cors !== undefined && request.method !== 'OPTIONS') {
+      const lines = [...cors.constant, ...cors.lines(request.headers.origin)];
+      for (let at = 0; at + 1 < lines.length; at += 2) reply.header(lines[at] ?? '', lines[at + 1]);
+      if (cors.vary.length > 0) reply.header('vary', cors.vary.join(', '));
+    }
     if (status === 503) reply.header('retry-after', String(retryAfter));
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...more.headers });
     const text = pathOf(request.raw.url ?? '').endsWith('.pem');

@@ -92,7 +92,7 @@ describe('another method', () => {
           expect(
             [answer.statusCode, answer.headers.allow],
             `${url} ${JSON.stringify(body).slice(0, 60)}`,
-          ).toEqual([405, 'GET, HEAD, OPTIONS']);
+          ).toEqual([405, url === '/' || url === '/livez' ? 'GET, HEAD' : 'GET, HEAD, OPTIONS']);
           expect(answer.headers['access-control-allow-origin']).toBe('*');
         }
       }
@@ -124,6 +124,28 @@ describe('what fails inside', () => {
 });
 
 describe('CORS', () => {
+  test.each([
+    ['/nothing', 404],
+    ['/sets/none/jwks.json', 404],
+    ['/sets/none/keys/a', 404],
+    ['/certs', 404],
+    ['/certs/odd.pem', 404],
+    ['/', 405],
+    ['/readyz', 405],
+  ])('a preflight of %s, which is no document, is %i and allows nothing', async (url, status) => {
+    for (const corsOrigins of ['*', ['https://app.example']] as const) {
+      const { app } = await loaded({ corsOrigins });
+      const answer = await app.inject({
+        method: 'OPTIONS',
+        url,
+        headers: { origin: 'https://app.example', 'access-control-request-method': 'GET' },
+      });
+      expect(answer.statusCode).toBe(status);
+      expect(answer.headers.allow).toBe(status === 405 ? 'GET, HEAD' : undefined);
+      expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control-'))).toEqual([]);
+    }
+  });
+
   test('a preflight is 204 on every document, with or without its headers', async () => {
     const { app } = await loaded();
     for (const url of [path, `/certs/${digest('a')}.pem`, '/sets/default/keys/a']) {

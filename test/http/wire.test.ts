@@ -249,7 +249,6 @@ describe('slow clients', () => {
     // What the kernel still had to send, megabytes, is dropped too: the client gets only what had reached it.
     client.socket.resume();
     await client.closed;
-    console.log('GOT', client.received.length);
     expect(client.received.length).toBeLessThan(1_000_000);
     await slow.app.close();
   });

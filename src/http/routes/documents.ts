@@ -78,6 +78,12 @@ const exists = ({ keyring }: DocumentContext, resource: Resource): boolean => {
   return resource.kind === 'jwks';
 };
 
+/** Whether a target names a document of the current snapshot, or a place where one may appear. */
+export const isDocument = (context: DocumentContext, url: string): boolean =>
+  exists(context, resolve(context, url));
+
+const fixedMethods = 'GET, HEAD';
+
 /** Refuses a method that nothing here supports: 405 where there is something, else 404. */
 export const refuseMethod = (
   context: DocumentContext,
@@ -88,9 +94,10 @@ export const refuseMethod = (
   const { refuse } = context.refusals;
   const url = request.raw.url ?? '/';
   const resource = resolve(context, url);
-  if (exists(context, resource) || fixedPaths.has(url.split('?', 1)[0] ?? '')) {
-    const headers = { allow: documentMethods };
-    refuse(request, reply, 'method_not_allowed', `Use one of ${documentMethods}.`, { headers });
+  const isFixed = fixedPaths.has(url.split('?', 1)[0] ?? '');
+  if (isFixed || exists(context, resource)) {
+    const allow = isFixed ? fixedMethods : documentMethods;
+    refuse(request, reply, 'method_not_allowed', `Use one of ${allow}.`, { headers: { allow } });
   } else {
     const kind = resource.kind === 'too_long' || resource.kind === 'malformed' ? resource.kind : 'nothing';
     refuse(request, reply, ...refusalOf[kind]);
