@@ -3,15 +3,9 @@ import type { Config } from '../config/config.ts';
 
 /**
  * The log: JSON lines on stdout, or readable ones when `pretty` says so; `auto` means on a terminal.
- *
- * Secrets never reach it by our own lines; the paths below are a second net.
  */
 export const createLog = async ({ level, pretty }: Config['log']): Promise<Logger> => {
-  const options = {
-    level,
-    base: null,
-    redact: ['req.headers.authorization', 'req.headers.cookie', '*.token', '*.d'],
-  };
+  const options = { level, base: null };
   const readable = pretty === 'auto' ? process.stdout.isTTY : pretty;
   return readable ? pino(options, await readableLines()) : pino(options);
 };

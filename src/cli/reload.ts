@@ -31,9 +31,10 @@ export const reloader = ({ load, service, log, running }: ReloadParts): (() => v
     try {
       const loaded = await load();
       for (const warning of loaded.warnings) log.warn(warning);
-      const restart = fixed.filter(
+      const restart: string[] = fixed.filter(
         (section) => JSON.stringify(loaded.config[section]) !== JSON.stringify(config[section]),
       );
+      if (loaded.config.log.pretty !== config.log.pretty) restart.push('log.pretty');
       if (restart.length > 0)
         log.warn({ sections: restart }, 'these sections changed and need a restart to take effect');
       await generateMissingKeys(loaded.config, log);

@@ -37,8 +37,6 @@ export interface OpsConfig {
   readonly host: string;
   readonly port: number;
   readonly token: string | null;
-  /** Whether `host` is loopback: only there writes need no token. */
-  readonly loopback: boolean;
 }
 
 /** One source; `type` tells which. */

@@ -1,5 +1,4 @@
 import { JwksdError } from '../errors.ts';
-import { isLoopback } from './checks/hosts.ts';
 import type { Complete } from './complete.ts';
 import type { Config, FilesConfig, SourceConfig, UpstreamOptions } from './config.ts';
 import { parseDuration, parseSize } from './durations.ts';
@@ -69,7 +68,7 @@ export const resolveConfig = (document: Complete): Config => {
       requestTimeout: milliseconds(server.requestTimeout),
       bodyLimit: bytes(server.bodyLimit),
     },
-    ops: { ...ops, loopback: isLoopback(ops.host) },
+    ops,
     cors: document.cors,
     log: document.log,
     state: { dir: document.state?.dir ?? null },

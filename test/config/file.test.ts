@@ -207,7 +207,7 @@ describe('units', () => {
         bodyLimit: 16_384,
         landingPage: true,
       },
-      ops: { enabled: true, host: '127.0.0.1', port: 9464, token: null, loopback: true },
+      ops: { enabled: true, host: '127.0.0.1', port: 9464, token: null },
       cors: { origins: '*' },
       log: { level: 'info', pretty: 'auto' },
       shutdown: { delay: 0, grace: 10_000 },

@@ -4,10 +4,13 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** Whether a host means this machine alone: `localhost` (RFC 6761 §6.3), 127.0.0.0/8, `::1`, `[::1]`. */
+/**
+ * Whether a host means this machine alone: `localhost` and names below it (RFC 6761 §6.3), 127.0.0.0/8, also as
+ * `::ffff:127.0.0.1`, and `::1`; with or without brackets.
+ */
 export const isLoopback = (host: string): boolean => {
-  const name = host.replaceAll(/^\[|\]$/g, '').toLowerCase();
-  if (name === 'localhost') return true;
+  const name = host.replace(/^\[(.*)\]$/u, '$1').toLowerCase();
+  if (name === 'localhost' || name.endsWith('.localhost')) return true;
   const family = isIP(name);
   return family !== 0 && loopback.check(name, family === 4 ? 'ipv4' : 'ipv6');
 };

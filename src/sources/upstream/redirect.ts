@@ -1,11 +1,5 @@
+import { isLoopback } from '../loopback.ts';
 import { failure, type Failure } from './failure.ts';
-
-/** Whether a host name or address is this machine (RFC 6761 §6.3, RFC 1122 §3.2.1.3). */
-export const isLoopback = (hostname: string): boolean =>
-  hostname === 'localhost' ||
-  hostname.endsWith('.localhost') ||
-  hostname === '[::1]' ||
-  /^127(?:\.\d{1,3}){3}$/u.test(hostname);
 
 /** Whether a URL is one that keys may be fetched from: https, or http where that is allowed. */
 export const schemeAllowed = (url: URL, allowInsecureHttp: boolean): boolean =>

@@ -36,4 +36,5 @@ export const backoff = (failures: number, hasKeys: boolean, random: number): num
 export const retryPause = (random: number): number => 250 + random * 1750;
 
 /** Age from which keys that nobody confirmed count as stale: two refreshes missed, and a minute of grace. */
-export const staleAfter = (options: ScheduleOptions): number => 2 * options.refreshMax + 60_000;
+export const staleAfter = ({ refreshMax, refreshInterval }: ScheduleOptions): number =>
+  2 * Math.max(refreshMax, refreshInterval) + 60_000;

@@ -155,9 +155,12 @@ export class UpstreamSource implements Source {
     const ledger = this.#ledger;
     const tries = cause === 'demand' || ledger.failures > 0 ? 1 : 3;
     let unconditional = cause !== 'schedule';
-    // An upstream that asked to be left alone is not asked on behalf of a client either.
-    const leaveAlone = cause === 'demand' && this.#parts.clock.now() < this.#notBefore;
-    if (leaveAlone && ledger.lastError !== undefined) return { ok: false, error: ledger.lastError };
+    const wait = this.#notBefore - this.#parts.clock.now();
+    // An upstream that asked to be left alone is asked by an administrator only.
+    if (cause !== 'admin' && wait > 0 && ledger.lastError !== undefined) {
+      if (cause === 'schedule') this.#plan(wait);
+      return { ok: false, error: ledger.lastError };
+    }
     for (let n = 1, repeated = false; ; n += 1) {
       const sequence = (this.#sent += 1);
       const result = await this.#attempt(unconditional, cause, n);
