@@ -14,7 +14,7 @@ import { withoutSchemas } from './schemas.ts';
 import { createLimitedServer, guardConnections } from './server.ts';
 import type { Lifecycle } from './server.ts';
 import { longestTarget } from './target.ts';
-import { createWriteGuard } from './write-guard.ts';
+import { createHostGuard, createWriteGuard } from './write-guard.ts';
 
 /** Everything the ops listener is made of. */
 export interface OpsOptions {
@@ -23,7 +23,7 @@ export interface OpsOptions {
   readonly lifecycle: Lifecycle;
   readonly metrics: Metrics;
   readonly version: string;
-  /** Where it will listen: off loopback, writes need a token. */
+  /** Where it will listen: off loopback, writes need a token; on it, without one, requests must name it so. */
   readonly host: string;
   /** The bearer token of every write. */
   readonly token: string | null;
@@ -55,6 +55,7 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
     notFound: (request, reply) =>
       refusals.refuse(request, reply, 'not_found', 'The ops listener has nothing at this path.'),
   });
+  app.addHook('onRequest', createHostGuard({ token, host, refusals }));
   registerProbes(app, { keyring, lifecycle });
   registerMetrics(app, metrics);
   registerStatus(app, { keyring, lifecycle, version });

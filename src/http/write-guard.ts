@@ -1,18 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { BlockList, isIPv6 } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isLoopback } from '../sources/loopback.ts';
 import type { Refusals } from './problem.ts';
+import { probePaths } from './routes/probes.ts';
 
-/** An `onRequest` hook that lets only those through who may write. */
-export type WriteGuard = (request: FastifyRequest, reply: FastifyReply, next: () => void) => void;
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
-
-/** Whether only this machine can reach a listener on `host`. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
+/** An `onRequest` hook that lets only those through who may. */
+export type Guard = (request: FastifyRequest, reply: FastifyReply, next: () => void) => void;
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
@@ -26,7 +19,7 @@ export const createWriteGuard = (options: {
   token: string | null;
   host: string;
   refusals: Refusals;
-}): WriteGuard => {
+}): Guard => {
   const { token, host, refusals } = options;
   if (token === null) {
     const detail = isLoopback(host)
@@ -49,5 +42,33 @@ export const createWriteGuard = (options: {
     refusals.refuse(request, reply, 'unauthorized', 'Send the token of the ops listener as a bearer token.', {
       headers: { 'www-authenticate': challenge },
     });
+  };
+};
+
+const probes: ReadonlySet<string> = new Set(probePaths);
+
+/**
+ * The guard of everything on the ops listener but the probes, against pages of a name that was made to mean loopback (DNS
+ * rebinding): their requests have no foreign `Origin`, but they name the wrong host.
+ *
+ * Only for a loopback listener without a token: elsewhere its own names are not known here. A request without `Host` is
+ * no browser's.
+ */
+export const createHostGuard = (options: {
+  token: string | null;
+  host: string;
+  refusals: Refusals;
+}): Guard => {
+  const { token, host, refusals } = options;
+  if (token !== null || !isLoopback(host)) return (_request, _reply, next) => next();
+  return (request, reply, next) => {
+    const named = request.headers.host?.replace(/:\d*$/u, '');
+    if (named === undefined || isLoopback(named) || probes.has(request.routeOptions.url ?? '')) {
+      next();
+      return;
+    }
+    const detail =
+      'Without a configured token, this listener answers to localhost and loopback addresses only.';
+    refusals.refuse(request, reply, 'forbidden', detail);
   };
 };

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isLoopback } from '../../src/http/write-guard.ts';
 import { FakeSource } from '../fakes/source.ts';
-import { digest, ecKey, rsaKey, service, spec } from './service.ts';
+import { digest, ecKey, exchange, listen, rsaKey, service, spec } from './service.ts';
 
 const refresh = '/sources/main/refresh';
 
@@ -206,17 +205,42 @@ describe('POST /sources/{source}/refresh', () => {
     // Reading needs no token anywhere.
     expect((await open.ops.inject({ url: '/status' })).statusCode).toBe(200);
   });
+});
 
-  test.each([
-    ['127.0.0.1', true],
-    ['127.9.9.9', true],
-    ['::1', true],
-    ['localhost', true],
-    ['0.0.0.0', false],
-    ['::', false],
-    ['192.168.1.1', false],
-    ['ops.example', false],
-  ])('%s is loopback: %s', (host, expected) => expect(isLoopback(host)).toBe(expected));
+describe('a page whose name was made to mean loopback (DNS rebinding)', () => {
+  const urls = ['/status', '/metrics', '/denied', '/nothing'];
+  const foreign = ['evil.example', 'evil.example:9464', 'localhost.evil.example', '10.0.0.1', '[::2]:9464'];
+  const own = ['localhost', 'LOCALHOST:9464', 'jwksd.localhost', '127.0.0.1:9464', '127.9.9.9', '[::1]:9464'];
+
+  test('reads and writes nothing, while probes answer', async () => {
+    const main = new FakeSource('main', [rsaKey('a')]);
+    const { ops } = await service({ sources: [main] });
+    for (const host of foreign) {
+      const headers = { host };
+      for (const url of urls) {
+        const answer = await ops.inject({ url, headers });
+        expect(answer.json(), `${host} ${url}`).toMatchObject({ status: 403, code: 'forbidden' });
+      }
+      expect((await ops.inject({ method: 'POST', url: refresh, headers })).statusCode).toBe(403);
+      for (const url of ['/livez', '/readyz', '/healthz']) {
+        expect((await ops.inject({ url, headers })).statusCode).toBe(200);
+      }
+    }
+    expect(main.refreshes).toEqual([]);
+    for (const host of own) {
+      expect((await ops.inject({ url: '/status', headers: { host } })).statusCode, host).toBe(200);
+    }
+    const old = await exchange(await listen(ops), 'GET /status HTTP/1.0\r\n\r\n');
+    expect(old).toMatch(/^HTTP\/1\.1 200 OK/u);
+    await ops.close();
+  });
+
+  test('is a matter of loopback without a token only', async () => {
+    for (const more of [{ host: '0.0.0.0' }, { token: 's3cret' }]) {
+      const { ops } = await service({ sources: [new FakeSource('main', [rsaKey('a')])], ops: more });
+      expect((await ops.inject({ url: '/status', headers: { host: 'ops.example' } })).statusCode).toBe(200);
+    }
+  });
 });
 
 test('the ops listener answers problems, without CORS and without documents', async () => {

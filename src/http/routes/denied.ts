@@ -1,14 +1,14 @@
 import type { FastifyBaseLogger, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import type { KeyringView } from '../../keyring/keyring.ts';
 import type { Refusals } from '../problem.ts';
-import type { WriteGuard } from '../write-guard.ts';
+import type { Guard } from '../write-guard.ts';
 
 /** What the routes of the deny list need. */
 export interface DeniedOptions {
   readonly keyring: KeyringView;
   readonly log: FastifyBaseLogger;
   readonly refusals: Refusals;
-  readonly guard: WriteGuard;
+  readonly guard: Guard;
 }
 
 interface Route {

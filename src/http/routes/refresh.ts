@@ -1,14 +1,14 @@
 import type { FastifyBaseLogger, FastifyPluginCallback } from 'fastify';
 import type { KeyringView } from '../../keyring/keyring.ts';
 import type { Refusals } from '../problem.ts';
-import type { WriteGuard } from '../write-guard.ts';
+import type { Guard } from '../write-guard.ts';
 
 /** What the refresh route needs. */
 export interface RefreshOptions {
   readonly keyring: KeyringView;
   readonly log: FastifyBaseLogger;
   readonly refusals: Refusals;
-  readonly guard: WriteGuard;
+  readonly guard: Guard;
 }
 
 /** `POST /sources/{source}/refresh`: begins a refresh and does not wait for it. */
