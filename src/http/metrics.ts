@@ -112,8 +112,11 @@ export const createMetrics = (options: MetricsOptions): Metrics => {
   counter('jwksd_http_requests_total', 'Answers on the public listener.', ['route', 'status'], () =>
     requests.entries().map(({ route, status, count }): Sample => [{ route, status }, count]),
   );
-  counter('jwksd_demand_refresh_total', 'Searches for a name no set had, by result.', ['result'], () =>
-    Object.entries(keyring.demandResults).map(([result, count]): Sample => [{ result }, count]),
+  counter(
+    'jwksd_upstream_demand_refresh_total',
+    'Searches for a name no set had, by result.',
+    ['result'],
+    () => Object.entries(keyring.demandResults).map(([result, count]): Sample => [{ result }, count]),
   );
 
   counter('jwksd_clock_jumps_total', 'Steps of the wall clock of more than a minute.', [], () => [

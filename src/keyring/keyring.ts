@@ -9,7 +9,7 @@ import type { PublishedKey, SetSnapshot, Snapshot } from './snapshot.ts';
 /** A key asked for by a name that the set does not know. */
 export type KeyName = { readonly by: 'kid' | 'digest'; readonly value: string };
 
-/** How the bounded refresh for an unknown name ended; also the label of `jwksd_demand_refresh_total`. */
+/** How the bounded refresh for an unknown name ended; also the label of `jwksd_upstream_demand_refresh_total`. */
 export type DemandResult = 'found' | 'unknown' | 'negative' | 'throttled' | 'timeout' | 'overload';
 
 /** The state of the service: the current snapshot, and the refreshes that replace it. */

@@ -71,7 +71,7 @@ describe('/metrics', () => {
       'jwksd_upstream_keys{source="main"} 2',
       'jwksd_upstream_keys_retiring{source="main"} 1',
       'jwksd_upstream_keys_rejected{source="main",reason="weak_key"} 3',
-      'jwksd_demand_refresh_total{result="found"} 0',
+      'jwksd_upstream_demand_refresh_total{result="found"} 0',
     ]) {
       expect(lines).toContain(line);
     }

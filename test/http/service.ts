@@ -120,7 +120,8 @@ export class RawClient {
     this.socket = socket;
     socket.on('data', (data: Buffer) => (this.#received += data.toString('latin1')));
     socket.on('error', () => undefined);
-    this.closed = once(socket, 'close');
+    // `once` would reject when the connection is reset, which is one way to close it.
+    this.closed = new Promise((resolve) => void socket.once('close', resolve));
   }
 
   static async open(port: number, options: { allowHalfOpen?: boolean } = {}): Promise<RawClient> {

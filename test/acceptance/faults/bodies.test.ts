@@ -246,16 +246,21 @@ describe('from the start', () => {
   });
 });
 
-test('twenty bombs leave no memory behind', async () => {
+test('bomb after bomb leaves no memory behind', async () => {
   const { jwksd, upstreams } = warm;
   const name = table[0]?.name ?? '';
   const memory = async (): Promise<number> => await jwksd.metric('process_resident_memory_bytes');
   upstreams.set(name, ok(good));
   await jwksd.driven(name, 'FRESH');
-  const before = await memory();
   const [gzip, brotli] = [bomb('gzip', 50_000_000), bomb('br', 50_000_000)];
-  upstreams.set(name, sequence(...Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? gzip : brotli))));
-  for (let n = 0; n < 20; n += 1) await jwksd.refreshed(name);
+  const wave = async (): Promise<void> => {
+    upstreams.set(name, sequence(...Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? gzip : brotli))));
+    for (let n = 0; n < 20; n += 1) await jwksd.refreshed(name);
+  };
+  // What the first wave makes the runtime take, it keeps and uses again: a leak shows in the second.
+  await wave();
+  const before = await memory();
+  await wave();
   expect(await jwksd.source(name)).toMatchObject({ state: 'STALE', lastError: { code: 'too_large' } });
   expect((await memory()) - before).toBeLessThan(48 * 1024 * 1024);
   expect(await jwksd.kids(name)).toEqual(['good']);

@@ -78,7 +78,7 @@ describe.each<readonly [string, Handler]>([
     expect(afterSecond - afterFirst).toBeLessThan(96 * 1024 * 1024);
     expect(await jwksd.kids('a')).toEqual(['good']);
     const results = [...(await jwksd.metrics())].filter(([name]) =>
-      name.startsWith('jwksd_demand_refresh_total'),
+      name.startsWith('jwksd_upstream_demand_refresh_total'),
     );
     expect(results.reduce((sum, [, count]) => sum + count, 0)).toBe(2 * made);
     // No name that a caller made up is in the metrics or in the log.
