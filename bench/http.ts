@@ -48,11 +48,11 @@ if (jwksAnswer === undefined || gzipAnswer === undefined || pemAnswer === undefi
 if (answers.map(({ status }) => status).join(' ') !== '200 200 200 304')
   throw new Error('unexpected answers');
 
-/** node:http decides nothing, so each answer has a path of its own. */
-const bareTarget = (index: number): Target => ({
-  path: `/answers/document-${index}.json`,
-  headers: cases[index]?.target.headers ?? {},
-});
+/** node:http decides nothing, so each answer has a path of its own, as long as the real one. */
+const bareTarget = (index: number): Target => {
+  const { path: real = '', headers = {} } = cases[index]?.target ?? {};
+  return { path: `${real.slice(0, -1)}${index}`, headers };
+};
 // Node adds these itself, as it does for jwksd.
 const automatic = new Set(['date', 'connection', 'keep-alive']);
 const recorded = answers.map(({ status, headers, body }, index) => [

@@ -5,6 +5,7 @@ import { answerClientError } from './client-errors.ts';
 import { createCors, registerPreflight } from './cors.ts';
 import type { CorsOrigins } from './cors.ts';
 import { createDocuments } from './documents.ts';
+import { createExactAnswers } from './exact.ts';
 import type { Metrics } from './metrics.ts';
 import { createRefusals, registerDefaults } from './problem.ts';
 import type { HttpErrorCode } from './problem.ts';
@@ -52,7 +53,13 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
   const refusals = createRefusals({ log, cors, counts });
   const counted = (code: HttpErrorCode): void => counts.bump('other', errors[code].status);
   const app: FastifyInstance = fastify({
-    serverFactory: (handler) => createLimitedServer(handler, { requestTimeout, tls, counted }),
+    serverFactory: (handler) =>
+      createLimitedServer(
+        (request, response) => {
+          if (!answerExactly(request, response)) handler(request, response);
+        },
+        { requestTimeout, tls, counted },
+      ),
     clientErrorHandler: (error, socket) => answerClientError(error, socket, counted),
     frameworkErrors: refusals.refuseError,
     trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
@@ -64,6 +71,7 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
   });
   const lifecycle = guardConnections(app, { requestTimeout, lifecycle: options.lifecycle });
   const documents = createDocuments({ cors, counts, lifecycle });
+  const answerExactly = createExactAnswers({ keyring, documents });
   const context = { keyring, documents, refusals, log };
   const fixedPaths = new Set<string>([...probePaths, ...(options.landingPage ? ['/'] : [])]);
 

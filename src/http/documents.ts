@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PublishedKey, Rendition, SetDocument, SetSnapshot } from '../keyring/snapshot.ts';
 import { isNotModified } from './conditional.ts';
 import type { Cors, HeaderLines } from './cors.ts';
@@ -9,17 +9,17 @@ import type { Coding } from './negotiate.ts';
 /** Writes the documents of a set: the only place where a rendered body meets a socket. */
 export interface Documents {
   /** The JWK Set, in the type and coding the request prefers. */
-  jwkSet(set: SetSnapshot, document: SetDocument, request: FastifyRequest, reply: FastifyReply): void;
+  jwkSet(set: SetSnapshot, document: SetDocument, request: IncomingMessage, response: ServerResponse): void;
   /** One key as a JWK. */
-  jwk(set: SetSnapshot, key: PublishedKey, request: FastifyRequest, reply: FastifyReply): void;
+  jwk(set: SetSnapshot, key: PublishedKey, request: IncomingMessage, response: ServerResponse): void;
   /** One key as PEM, in the type the request prefers; `route` says which path it was asked for by. */
   pem(
     set: SetSnapshot,
     key: PublishedKey,
     pem: Rendition,
     route: RouteCode,
-    request: FastifyRequest,
-    reply: FastifyReply,
+    request: IncomingMessage,
+    response: ServerResponse,
   ): void;
 }
 
@@ -44,6 +44,7 @@ const json = 'application/json';
 const jwkSetType = 'application/jwk-set+json';
 const jwkType = 'application/jwk+json';
 const certificateType = 'application/x-x509-ca-cert';
+const certificateTypeUtf8 = `${certificateType}; charset=utf-8`;
 const pemFileType = 'application/x-pem-file';
 
 /** What decides the header lines besides the set. */
@@ -116,24 +117,28 @@ export const createDocuments = (options: {
   const answersOfKey = (set: SetSnapshot, key: PublishedKey): Map<string, Answer> =>
     entry(answersOf(set).ofKey, key, () => new Map<string, Answer>());
 
-  const write = (route: RouteCode, answer: Answer, request: FastifyRequest, reply: FastifyReply): void => {
-    const { headers, method } = request.raw;
+  const write = (
+    route: RouteCode,
+    answer: Answer,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void => {
+    const { headers, method } = request;
     const status = isNotModified(headers, answer.etag, answer.lastModified) ? 304 : 200;
     const own = cors.lines(headers.origin);
     let lines = status === 304 ? answer.notModified : answer.ok;
     if (own.length > 0) lines = [...lines, ...own];
     if (lifecycle.draining) lines = [...lines, 'connection', 'close'];
-    reply.hijack();
     counts.bump(route, status);
     // The type asks for a mutable array; Node only reads it.
-    reply.raw.writeHead(status, lines as string[]);
-    if (status === 304 || method === 'HEAD') reply.raw.end();
-    else reply.raw.end(answer.body);
+    response.writeHead(status, lines as string[]);
+    if (status === 304 || method === 'HEAD') response.end();
+    else response.end(answer.body);
   };
 
   return {
-    jwkSet(set, document, request, reply) {
-      const { accept, 'accept-encoding': acceptEncoding } = request.raw.headers;
+    jwkSet(set, document, request, response) {
+      const { accept, 'accept-encoding': acceptEncoding } = request.headers;
       const coding = chooseCoding(acceptEncoding, document);
       const named = prefers(accept, jwkSetType, json);
       const answers = answersOf(set);
@@ -145,9 +150,9 @@ export const createDocuments = (options: {
           vary: ['Accept', 'Accept-Encoding'],
         }),
       );
-      write('jwks', answer, request, reply);
+      write('jwks', answer, request, response);
     },
-    jwk(set, key, request, reply) {
+    jwk(set, key, request, response) {
       const answer = entry(answersOfKey(set, key), jwkType, () =>
         prepare(set, cors, {
           rendition: key.jwk,
@@ -156,16 +161,16 @@ export const createDocuments = (options: {
           vary: [],
         }),
       );
-      write('key', answer, request, reply);
+      write('key', answer, request, response);
     },
-    pem(set, key, pem, route, request, reply) {
-      const type = prefers(request.raw.headers.accept, pemFileType, certificateType)
+    pem(set, key, pem, route, request, response) {
+      const type = prefers(request.headers.accept, pemFileType, certificateType)
         ? pemFileType
-        : `${certificateType}; charset=utf-8`;
+        : certificateTypeUtf8;
       const answer = entry(answersOfKey(set, key), type, () =>
         prepare(set, cors, { rendition: pem, type, coding: 'identity', vary: ['Accept'] }),
       );
-      write(route, answer, request, reply);
+      write(route, answer, request, response);
     },
   };
 };

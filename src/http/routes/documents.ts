@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { SetSnapshot, Snapshot } from '../../keyring/snapshot.ts';
+import type { SetSnapshot } from '../../keyring/snapshot.ts';
 import { documentMethods } from '../cors.ts';
 import type { HttpErrorCode } from '../problem.ts';
 import { longestTarget, parseTarget } from '../target.ts';
@@ -8,8 +8,7 @@ import type { DocumentContext } from './context.ts';
 import { answerJwks } from './jwks.ts';
 import { answerKey, keyTarget } from './keys.ts';
 import type { KeyTarget } from './keys.ts';
-import { answerPem, answerPemOf, digestOf } from './pem.ts';
-import type { FoundPem } from './pem.ts';
+import { answerPem, digestOf } from './pem.ts';
 
 /** Why a target names no resource. */
 type Nothing = 'nothing' | 'too_long' | 'malformed';
@@ -21,7 +20,7 @@ type Resource =
   | { readonly kind: 'key'; readonly target: KeyTarget }
   | { readonly kind: Nothing };
 
-/** Finds what a target names when it is not, letter for letter, the path of a JWK Set. */
+/** Finds what a target names. */
 const resolve = ({ keyring }: DocumentContext, url: string): Resource => {
   if (url.length > longestTarget) return { kind: 'too_long' };
   const target = parseTarget(url);
@@ -59,16 +58,6 @@ const answer = (
   if (resource.kind === 'jwks') answerJwks(context, resource.set, request, reply);
   else context.refusals.refuse(request, reply, ...refusalOf[resource.kind]);
   return undefined;
-};
-
-/** The PEM a target names when it is, letter for letter, a PEM directory and a digest: found without taking it apart. */
-const exactPem = ({ pemDirectories }: Snapshot, url: string): FoundPem | undefined => {
-  if (!url.endsWith('.pem')) return undefined;
-  const slash = url.lastIndexOf('/');
-  const set = pemDirectories.get(url.slice(0, slash));
-  const keys = set?.byDigest.get(url.slice(slash + 1, -'.pem'.length));
-  // Not made with a spread, which costs more than all the rest of the look-up.
-  return set === undefined || keys === undefined ? undefined : { set, keys, query: '', route: 'pem' };
 };
 
 /** Whether a resource is there for a method other than GET to be refused at. */
@@ -123,19 +112,7 @@ export const registerDocuments = (
   app.route({
     method: ['GET', 'HEAD'],
     url: '/*',
-    handler: (request, reply) => {
-      const { current } = context.keyring;
-      const url = request.raw.url ?? '/';
-      const set = current.documents.get(url);
-      if (set !== undefined) {
-        answerJwks(context, set, request, reply);
-        return undefined;
-      }
-      const pem = exactPem(current, url);
-      if (pem === undefined) return answer(context, request, reply);
-      answerPemOf(context, pem, request, reply);
-      return undefined;
-    },
+    handler: (request, reply) => answer(context, request, reply),
   });
   app.route({
     method: otherMethods,

@@ -10,6 +10,10 @@ export const answerJwks = (
   request: FastifyRequest,
   reply: FastifyReply,
 ): void => {
-  if (set.document === undefined) refuseUnavailable(context, set, 'jwks', request, reply);
-  else context.documents.jwkSet(set, set.document, request, reply);
+  if (set.document === undefined) {
+    refuseUnavailable(context, set, 'jwks', request, reply);
+  } else {
+    reply.hijack();
+    context.documents.jwkSet(set, set.document, request.raw, reply.raw);
+  }
 };

@@ -56,9 +56,14 @@ const answerFound = (
   }
   const keys = choose(found.keys, found.query);
   const [key] = keys;
-  if (keys.length > 1) refuseAmbiguous(context, keys, 'key', request, reply);
-  else if (key === undefined) refuseUnknown(context, request, reply);
-  else context.documents.jwk(found.set, key, request, reply);
+  if (keys.length > 1) {
+    refuseAmbiguous(context, keys, 'key', request, reply);
+  } else if (key === undefined) {
+    refuseUnknown(context, request, reply);
+  } else {
+    reply.hijack();
+    context.documents.jwk(found.set, key, request.raw, reply.raw);
+  }
 };
 
 const refuseUnknown = (context: DocumentContext, request: FastifyRequest, reply: FastifyReply): void =>

@@ -37,7 +37,8 @@ export const answerPemOf = (
     const detail = 'This key cannot be written as PEM here; the JWK Set has it.';
     context.refusals.refuse(request, reply, 'unknown_key', detail, { route });
   } else {
-    context.documents.pem(set, key, key.pem, route, request, reply);
+    reply.hijack();
+    context.documents.pem(set, key, key.pem, route, request.raw, reply.raw);
   }
 };
 
