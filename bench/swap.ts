@@ -9,7 +9,7 @@ import { median, print, printTable, shown, verdict } from './support/report.ts';
 // Latency while a set of 1,000 keys is replaced every second by one that shares a single key with it, beside the latency
 // at rest, in turn on one server. The shared key's PEM is asked for as fast as the server answers.
 
-const rounds = 4;
+const rounds = 3;
 const count = 1000;
 const seconds = 4;
 const target = 1.5;

@@ -73,7 +73,8 @@ export const until200 = async (url: string): Promise<void> => {
   const end = performance.now() + 30_000;
   while ((await get(url))?.status !== 200) {
     if (performance.now() > end) throw new Error(`${url} is not ready`);
-    await pause(1);
+    // Each try is a connection, which takes time from what is being waited for.
+    await pause(3);
   }
 };
 
