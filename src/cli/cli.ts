@@ -7,6 +7,10 @@ import { commandHelp, overview } from './help.ts';
 import { version } from './version.ts';
 
 const processIo: Io = {
+  // Opened by the command that reads it.
+  get stdin() {
+    return process.stdin;
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,

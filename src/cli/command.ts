@@ -2,6 +2,8 @@ import type { ParseArgsConfig } from 'node:util';
 
 /** The world as a command sees it, so that a test can put its own in place. */
 export interface Io {
+  /** What `-` stands for, and where a question is answered. */
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   /** Data: what a script would read. */
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
   /** Talk: progress, warnings, errors. */

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { cli } from '../../src/cli/cli.ts';
 
 /** What a command line did. */
@@ -10,13 +11,18 @@ export interface Result {
 /** Runs a command line in this process, in a world of its own: nothing of our environment, nothing on our terminal. */
 export const run = async (
   argv: readonly string[],
-  world: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+  world: {
+    readonly stdin?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly cwd?: string;
+  } = {},
 ): Promise<Result> => {
   let stdout = '';
   let stderr = '';
   const code = await cli(argv, {
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
+    stdin: Readable.from(world.stdin === undefined ? [] : [Buffer.from(world.stdin)]),
     env: world.env ?? {},
     cwd: world.cwd ?? process.cwd(),
   });

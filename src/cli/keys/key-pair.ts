@@ -1,8 +1,8 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { JwksdError } from '../errors.ts';
-import { admitJwk } from '../jwk/admit.ts';
-import type { Key } from '../jwk/key.ts';
+import { JwksdError } from '../../errors.ts';
+import { admitJwk } from '../../jwk/admit.ts';
+import type { Key } from '../../jwk/key.ts';
 
 /** A key pair for signing: the private half as PKCS#8 PEM, the public half admitted and complete. */
 export interface SigningPair {

@@ -1,8 +1,8 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { JwksdError } from '../errors.ts';
-import { entriesOf } from '../jwk/parse-set.ts';
-import { writeDurably } from '../sources/durable-file.ts';
+import { JwksdError } from '../../errors.ts';
+import { entriesOf } from '../../jwk/parse-set.ts';
+import { writeDurably } from '../../sources/durable-file.ts';
 import type { SigningPair } from './key-pair.ts';
 
 /** The files of a key pair, absolute. */
