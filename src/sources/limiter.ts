@@ -12,6 +12,7 @@ export interface Place {
 export type Limiter = <T>(task: () => Promise<T>, place: Place) => Promise<T | undefined>;
 
 interface Waiter {
+  readonly demand: boolean;
   readonly failing: boolean;
   /** The lowest goes first. */
   readonly rank: number;
@@ -19,21 +20,25 @@ interface Waiter {
 }
 
 /**
- * Lets at most `limit` tasks run at a time, the failing among them in at most half of the places.
+ * Lets at most `limit` tasks run at a time: the failing in at most half of the places, the scheduled in at most three
+ * quarters.
  *
  * One limiter is shared by all upstreams of the process, so that hundreds of them do not open hundreds of sockets. Those
- * that hang must not keep the healthy ones waiting: demand goes first, then what has not failed; equals in the order
- * they came.
+ * that hang must not keep the others waiting: demand goes first, then what has not failed; equals in the order they
+ * came. The places that only demand takes are for the hour in which many upstreams begin to hang that never failed.
  */
 export const createLimiter = (limit: number): Limiter => {
   const failingLimit = Math.max(1, Math.floor(limit / 2));
+  const scheduledLimit = limit - Math.floor(limit / 4);
   let running = 0;
   let failing = 0;
+  let scheduled = 0;
   const waiting = new Set<Waiter>();
   const first = (): Waiter | undefined => {
     let best: Waiter | undefined;
     for (const waiter of waiting) {
       if (waiter.failing && failing >= failingLimit) continue;
+      if (!waiter.demand && scheduled >= scheduledLimit) continue;
       if (best === undefined || waiter.rank < best.rank) best = waiter;
     }
     return best;
@@ -46,6 +51,7 @@ export const createLimiter = (limit: number): Limiter => {
       // Counted before it knows, so a newcomer cannot take the place meanwhile.
       running += 1;
       if (next.failing) failing += 1;
+      if (!next.demand) scheduled += 1;
       next.enter();
     }
   };
@@ -60,7 +66,7 @@ export const createLimiter = (limit: number): Limiter => {
         place.signal.removeEventListener('abort', leave);
         resolve(true);
       };
-      const waiter = { failing: place.failing, rank, enter };
+      const waiter = { demand: place.demand, failing: place.failing, rank, enter };
       place.signal.addEventListener('abort', leave, { once: true });
       waiting.add(waiter);
       admit();
@@ -72,6 +78,7 @@ export const createLimiter = (limit: number): Limiter => {
     } finally {
       running -= 1;
       if (place.failing) failing -= 1;
+      if (!place.demand) scheduled -= 1;
       admit();
     }
   };

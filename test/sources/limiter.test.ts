@@ -93,6 +93,27 @@ test('the failing hold at most half of the places, demand included', async () =>
   expect(begun.slice(4)).toEqual(['calm 0', 'calm 1', 'calm 2', 'calm 3']);
 });
 
+test('tasks that nobody waits for leave a quarter of the places to demand, however long they hang', async () => {
+  const limit = createLimiter(8);
+  const { run, end, begun } = tasks();
+  for (let n = 0; n < 20; n += 1) void limit(run(`hanging ${n}`), calm);
+  await settle();
+  expect(begun).toHaveLength(6);
+  for (const name of ['a', 'b', 'c']) void limit(run(name), { ...calm, demand: true });
+  await settle();
+  expect(begun.slice(6)).toEqual(['a', 'b']);
+  end('a');
+  await settle();
+  expect(begun.slice(8)).toEqual(['c']);
+  end('b');
+  end('c');
+  await settle();
+  expect(begun).toHaveLength(9);
+  end('hanging 0');
+  await settle();
+  expect(begun.slice(9)).toEqual(['hanging 6']);
+});
+
 test('a signal ends the wait, and the place goes to the next in line', async () => {
   const limit = createLimiter(1);
   const { run, end, begun } = tasks();
