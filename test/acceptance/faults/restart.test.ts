@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { eventually, startJwksd, temporaryDirectory } from '../../fakes/jwksd.ts';
@@ -203,6 +206,44 @@ const survives = async (jwksd: Reader, upstreams: Upstreams): Promise<void> => {
   expect(await jwksd.server.stop()).toBe(0);
 };
 
+/** Whether this process may mount: root often may, in a container seldom. */
+const mayMount = (): boolean => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'jwksd-mount-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', 'jwksd-test', directory], { stdio: 'ignore' });
+    execFileSync('umount', [directory]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmdirSync(directory);
+  }
+};
+
+/** A file system of its own with room for a few pages, and means to fill and to free it. */
+const smallDisk = async (): Promise<
+  AsyncDisposable & { readonly path: string; fill: () => Promise<void>; free: () => Promise<void> }
+> => {
+  const directory = await temporaryDirectory();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'jwksd-test', directory.path]);
+  const filler = path.join(directory.path, '.filler');
+  return {
+    path: directory.path,
+    fill: async () => {
+      const written = await writeFile(filler, Buffer.alloc(1 << 20)).then(
+        () => 'all of it',
+        (error: unknown) => (error as NodeJS.ErrnoException).code,
+      );
+      expect(written).toBe('ENOSPC');
+    },
+    free: async () => await rm(filler),
+    [Symbol.asyncDispose]: async () => {
+      execFileSync('umount', [directory.path]);
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+};
+
 describe('a state directory', () => {
   const source: SourceSpec[] = [{ name: 'a' }];
   const first = ok({ keys: good });
@@ -228,6 +269,38 @@ describe('a state directory', () => {
     });
     await survives(rig.jwksd, rig.upstreams);
   });
+
+  test.runIf(mayMount())(
+    'on a full disk costs the memory, and is written again when there is room (needs the right to mount a tmpfs)',
+    async () => {
+      await using disk = await smallDisk();
+      await using rig = await startRig(source, {
+        first,
+        before: async (_upstreams, directory) => {
+          await symlink(disk.path, path.join(directory, 'state'));
+          await disk.fill();
+        },
+      });
+      const { jwksd, upstreams } = rig;
+      await jwksd.all('FRESH');
+      await eventually(
+        async () => (await jwksd.metric('jwksd_lkg_errors_total{source="a"}')) > 0 || undefined,
+      );
+      upstreams.set('a', ok(jwks('good', 'second', 'third')));
+      await jwksd.refreshed('a');
+      await jwksd.publishes('a', ['good', 'second', 'third']);
+      expect(await jwksd.metric('jwksd_lkg_writes_total{source="a"}')).toBe(0);
+      // Nothing half-written lies where the next start would look.
+      expect(await readdir(path.join(disk.path, 'upstreams')).catch(() => [])).toEqual([]);
+
+      await disk.free();
+      upstreams.set('a', ok(jwks('good', 'third')));
+      await jwksd.refreshed('a');
+      await written(jwksd, 'a');
+      expect(await readFile(path.join(disk.path, 'upstreams/a.json'), 'utf8')).toContain('third');
+      expect(await jwksd.server.stop()).toBe(0);
+    },
+  );
 
   test.runIf(process.getuid?.() === 0)(
     'that is read-only and belongs to somebody else is still read',
