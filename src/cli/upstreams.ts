@@ -10,6 +10,7 @@ import { Exchange } from '../sources/upstream/exchange.ts';
 import { LastKnownGood } from '../sources/upstream/last-known-good.ts';
 import { Memory } from '../sources/upstream/memory.ts';
 import { UpstreamSource } from '../sources/upstream/upstream.ts';
+import { withoutSecrets } from '../sources/without-secrets.ts';
 import { version } from './version.ts';
 
 /** At most this many fetches are under way in the process. */
@@ -86,10 +87,3 @@ const ownOrigins = (config: UpstreamConfig): readonly string[] =>
   [config.type === 'jwks' ? config.url : config.issuer, config.type === 'oidc' ? config.jwksUri : null]
     .filter((url) => url !== null)
     .map((url) => new URL(url).origin);
-
-/** A URL fit for logs and status: without user info and query. */
-const withoutSecrets = (text: string): string => {
-  if (!URL.canParse(text)) return text;
-  const url = new URL(text);
-  return `${url.origin}${url.pathname}`;
-};

@@ -3,7 +3,8 @@ import type { Clock } from '../../clock.ts';
 import { readBounded } from '../read-bounded.ts';
 import { literalBlocked } from './addresses.ts';
 import { readBody } from './body.ts';
-import { failure, failureOf, failureOfStatus, type Failure } from './failure.ts';
+import { within } from './deadline.ts';
+import { failure, failureOfStatus, type Failure } from './failure.ts';
 import { headerText, retryAfter, type Headers } from './freshness.ts';
 import { redirectTarget } from './redirect.ts';
 import { Transport, type TransportOptions } from './transport.ts';
@@ -64,32 +65,12 @@ export class Requester {
 
   /** One attempt. Never throws; `signal` ends it early when the source is closed. */
   async send(url: URL, ask: Ask, signal: AbortSignal): Promise<Answer | Failure> {
-    const route = await this.#transport.open();
-    if (!route.ok) return route;
-    const { totalTimeout } = this.#options;
-    const ending = new AbortController();
-    let late = false;
-    const end = (): void => {
-      ending.abort();
-      // A request that still waits for its connection does not hear the signal.
-      route.close();
-    };
-    const cancel = this.#clock.after(totalTimeout, () => {
-      late = true;
-      end();
-    });
-    // Not AbortSignal.any: on Node 20 that keeps a trace of every attempt as long as the source lives.
-    signal.addEventListener('abort', end, { once: true });
-    if (signal.aborted) end();
-    try {
-      return await this.#follow(url, ask, route.dispatcher, ending.signal);
-    } catch (error) {
-      return late ? failure('timeout', `no complete answer within ${totalTimeout} ms`) : failureOf(error);
-    } finally {
-      cancel();
-      signal.removeEventListener('abort', end);
-      route.close();
-    }
+    const { totalTimeout: ms } = this.#options;
+    return await within(
+      this.#transport,
+      { clock: this.#clock, ms, signal },
+      async (dispatcher, ending) => await this.#follow(url, ask, dispatcher, ending),
+    );
   }
 
   async #follow(
