@@ -22,6 +22,7 @@ export const errors = {
   internal: { status: 500, title: 'Something failed inside jwksd' },
   nothing_loaded: { status: 503, title: 'No keys are loaded yet' },
   not_stored: { status: 503, title: 'The change could not be stored' },
+  store_unavailable: { status: 503, title: 'Registrations cannot be stored or read at the moment' },
   set_refused: { status: 503, title: 'This set cannot be published for its clients' },
   usage: { exit: 2, title: 'Wrong usage' },
   config_invalid: { exit: 2, title: 'The configuration is not valid' },
