@@ -63,3 +63,34 @@ export const parseJson = (text: string): DecodedJson => {
     return { ok: false, code: 'not_json', detail: `the body is not JSON${where}` };
   }
 };
+
+const colon = /[\t\n\r ]*:/y;
+
+/**
+ * Whether an object anywhere in a valid JSON text has two members of one name, however the name is escaped.
+ *
+ * `JSON.parse` keeps the last one, other parsers the first: such a text says two things (RFC 8259 §4).
+ */
+export const repeatsMember = (text: string): boolean => {
+  const open: Set<unknown>[] = [];
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text.charCodeAt(at);
+    if (char === 0x22 /* " */) {
+      const end = endOfString(text, at);
+      colon.lastIndex = end + 1;
+      // Only a name is followed by a colon, and the innermost bracket is then its object's.
+      if (colon.test(text)) {
+        const name: unknown = JSON.parse(text.slice(at, end + 1));
+        const names = open.at(-1);
+        if (names?.has(name) === true) return true;
+        names?.add(name);
+      }
+      at = end;
+    } else if (char === 0x5b /* [ */ || char === 0x7b /* { */) {
+      open.push(new Set());
+    } else if (char === 0x5d /* ] */ || char === 0x7d /* } */) {
+      open.pop();
+    }
+  }
+  return false;
+};

@@ -1,0 +1,99 @@
+import {
+  constants,
+  createPublicKey,
+  verify,
+  type JsonWebKey,
+  type KeyObject,
+  type VerifyKeyObjectInput,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import { contradicts, type Family } from '../jwk/algorithms.ts';
+import type { Key } from '../jwk/key.ts';
+import type { CompactJws } from './jws.ts';
+
+interface Algorithm {
+  /** Digest by OpenSSL's name; undefined where the scheme brings its own. */
+  readonly hash: string | undefined;
+  readonly options: Omit<VerifyKeyObjectInput, 'key'>;
+  /** Bytes of a signature, where Node would take another length or another encoding. */
+  readonly size?: number;
+}
+
+const pkcs1 = (hash: string): Algorithm => ({ hash, options: { padding: constants.RSA_PKCS1_PADDING } });
+const pss = (hash: string): Algorithm => ({
+  hash,
+  // RFC 7518 §3.5: the salt is as long as the hash, and no other length is taken.
+  options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+});
+/** RFC 7518 §3.4: r and s in full length one after the other, never DER. */
+const ecdsa = (hash: string, size: number): Algorithm => ({
+  hash,
+  options: { dsaEncoding: 'ieee-p1363' },
+  size,
+});
+const eddsa: Algorithm = { hash: undefined, options: {} };
+
+const algorithms = new Map<string, Algorithm>([
+  ['RS256', pkcs1('sha256')],
+  ['RS384', pkcs1('sha384')],
+  ['RS512', pkcs1('sha512')],
+  ['PS256', pss('sha256')],
+  ['PS384', pss('sha384')],
+  ['PS512', pss('sha512')],
+  ['ES256', ecdsa('sha256', 64)],
+  ['ES384', ecdsa('sha384', 96)],
+  ['ES512', ecdsa('sha512', 132)],
+  ['EdDSA', eddsa],
+  ['Ed25519', eddsa],
+]);
+
+/** The algorithms {@link verifySignature} knows (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2). */
+export const signatureAlgorithms: readonly string[] = [...algorithms.keys()];
+
+const familyOf = ({ jwk }: Key): Family => (jwk.kty === 'RSA' ? 'RSA' : ((jwk.crv ?? jwk.alg) as Family));
+
+/** Whether a key can be used with an algorithm {@link verifySignature} knows; what the key says of its own use is not asked. */
+export const fits = (key: Key, alg: string): boolean =>
+  algorithms.has(alg) && !contradicts(alg, familyOf(key));
+
+const keyObjects = new WeakMap<Key, KeyObject>();
+
+/** The key as OpenSSL knows it, made once for as long as the key lives. */
+const keyObjectOf = (key: Key): KeyObject => {
+  let object = keyObjects.get(key);
+  if (object === undefined) {
+    object = createPublicKey({ key: key.jwk as JsonWebKey, format: 'jwk' });
+    keyObjects.set(key, object);
+  }
+  return object;
+};
+
+const verifyOnPool = promisify<string | undefined, Buffer, VerifyKeyObjectInput, Buffer, boolean>(verify);
+
+/** One verification on these takes a millisecond or more; the others less than a hop to the thread pool costs. */
+const slowCurves: ReadonlySet<string | undefined> = new Set(['P-384', 'P-521']);
+
+/**
+ * Whether `key` made the signature with `alg`, which is never guessed from the JWS: the caller decided that it is allowed.
+ *
+ * False, and never an exception, for an algorithm that is not known or does not go with the key, and for a signature
+ * in any form but the one RFC 7518 §3 and RFC 8037 §3.1 define.
+ */
+export const verifySignature = async (
+  key: Key,
+  alg: string,
+  { signingInput, signature }: Pick<CompactJws, 'signingInput' | 'signature'>,
+): Promise<boolean> => {
+  const algorithm = algorithms.get(alg);
+  if (algorithm === undefined || !fits(key, alg)) return false;
+  if (algorithm.size !== undefined && signature.length !== algorithm.size) return false;
+  try {
+    const input = { key: keyObjectOf(key), ...algorithm.options };
+    if (slowCurves.has(key.jwk.crv))
+      return await verifyOnPool(algorithm.hash, signingInput, input, signature);
+    return verify(algorithm.hash, signingInput, input, signature);
+  } catch {
+    // OpenSSL throws for some signatures no key can have made.
+    return false;
+  }
+};
