@@ -1,10 +1,10 @@
-import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { JwksdError } from '../errors.ts';
 import { writeDurably } from '../sources/durable-file.ts';
+import { exclusively } from '../sources/file-lock.ts';
 
 const DeniedKey = Type.Object({
   thumbprint: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
@@ -125,31 +125,6 @@ const readEntries = async (file: string): Promise<readonly DeniedKey[] | undefin
   }
   if (!Value.Check(File, content)) throw damaged(file, undefined);
   return content.denied;
-};
-
-const lockPatience = 2000;
-/** A change takes milliseconds: a lock this old belongs to a process that was killed. */
-const lockAbandoned = 10_000;
-
-/** Runs `task` while no other process on this machine runs one under the same lock file. */
-const exclusively = async (lock: string, task: () => Promise<void>): Promise<void> => {
-  const end = performance.now() + lockPatience;
-  for (;;) {
-    try {
-      await (await open(lock, 'wx', 0o600)).close();
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || performance.now() > end) throw error;
-      const { mtimeMs } = await stat(lock).catch(() => ({ mtimeMs: Date.now() }));
-      if (Date.now() - mtimeMs > lockAbandoned) await rm(lock, { force: true });
-      else await sleep(20);
-    }
-  }
-  try {
-    await task();
-  } finally {
-    await rm(lock, { force: true });
-  }
 };
 
 const damaged = (file: string, cause: unknown): JwksdError =>

@@ -24,27 +24,50 @@ export const writeDurably = async (
   parts: readonly (string | Uint8Array)[],
   { mode, replace }: WriteOptions,
 ): Promise<void> => {
-  const temporary = temporaryOf(file);
+  const temporary = await stage(file, parts, mode);
   try {
-    const handle = await open(temporary, 'wx', mode);
-    try {
-      await handle.chmod(mode);
-      for (const part of parts) await handle.writeFile(part);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
     if (replace) await rename(temporary, file);
     // A link fails where a rename would replace.
     else await link(temporary, file);
   } finally {
     await rm(temporary, { force: true });
   }
-  const directory = await open(path.dirname(file), 'r');
+  await syncDirectory(path.dirname(file));
+};
+
+/**
+ * Writes what will become `file` under a hidden temporary name beside it, synced, and resolves with that name.
+ *
+ * For whoever gives several files their names together. Rejects with the error of the file system; the temporary file is
+ * then gone.
+ */
+export const stage = async (
+  file: string,
+  parts: readonly (string | Uint8Array)[],
+  mode: number,
+): Promise<string> => {
+  const temporary = temporaryOf(file);
+  const handle = await open(temporary, 'wx', mode);
   try {
-    await directory.sync();
+    await handle.chmod(mode);
+    for (const part of parts) await handle.writeFile(part);
+    await handle.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
   } finally {
-    await directory.close();
+    await handle.close();
+  }
+  return temporary;
+};
+
+/** Makes the names in a directory outlive a power failure. */
+export const syncDirectory = async (directory: string): Promise<void> => {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 };
 
