@@ -48,9 +48,36 @@ const completeSets = (document: Document, origins: Origins): Record<string, Comp
   return Object.fromEntries(entries);
 };
 
+/** Makes the path at a place absolute. */
+type Absolute = <Value extends string | null>(at: Path, value: Value) => Value;
+
+const completeRegistration = (
+  registration: Document['registration'],
+  absolute: Absolute,
+): Document['registration'] => {
+  if (registration === null) return null;
+  const { store, accessToken } = registration;
+  const { introspection } = accessToken;
+  const secret = ['registration', 'accessToken', 'introspection', 'clientSecretFile'];
+  return {
+    ...registration,
+    store:
+      store.type === 'lmdb'
+        ? { ...store, path: absolute(['registration', 'store', 'path'], store.path) }
+        : store,
+    accessToken: {
+      ...accessToken,
+      introspection:
+        introspection === null
+          ? null
+          : { ...introspection, clientSecretFile: absolute(secret, introspection.clientSecretFile) },
+    },
+  };
+};
+
 /** Fills in what depends on other values, so that nothing later has to ask where a value came from. */
 export const complete = (document: Document, origins: Origins, bases: Bases): Complete => {
-  const absolute = <Value extends string | null>(at: Path, value: Value): Value => {
+  const absolute: Absolute = <Value extends string | null>(at: Path, value: Value): Value => {
     const origin: Origin | undefined = origins.get(at);
     const base = origin?.kind === 'file' ? bases.file : bases.cwd;
     return (value === null ? null : path.resolve(base, value)) as Value;
@@ -93,5 +120,6 @@ export const complete = (document: Document, origins: Origins, bases: Bases): Co
     state: { dir: absolute(['state', 'dir'], document.state?.dir ?? null) },
     sources: Object.fromEntries(sources),
     sets: completeSets(document, origins),
+    registration: completeRegistration(document.registration, absolute),
   };
 };

@@ -11,6 +11,8 @@ export interface Config {
   readonly sources: readonly SourceConfig[];
   /** Names are unique. Never empty. The order means nothing. */
   readonly sets: readonly SetConfig[];
+  /** Null: nobody registers keys. */
+  readonly registration: RegistrationConfig | null;
 }
 
 /** The levels pino knows, and `silent`. */
@@ -112,3 +114,36 @@ export interface SetConfig {
   /** Paths under which `{kid digest}.pem` is served, `/` or without a slash at the end. May be empty. */
   readonly pemPaths: readonly string[];
 }
+
+/** How clients register keys (docs/registration.md). */
+export interface RegistrationConfig {
+  readonly path: string;
+  readonly proof: 'strict' | 'cas';
+  readonly accessToken: AccessTokenConfig;
+  readonly scope: string;
+  /** What `aud` of a proof may be besides the registration URL; null: nothing. */
+  readonly audience: string | null;
+  readonly store: StoreConfig;
+  readonly keyTtl: number;
+  readonly maxKeysPerClient: number;
+  readonly nonceRequired: boolean;
+  readonly uniqueAcrossClients: boolean;
+  /** Requests per client and per address in each window. */
+  readonly rateLimit: { readonly max: number; readonly window: number };
+}
+
+/** Who may register: the kind of access token. */
+export type AccessTokenConfig =
+  | { readonly type: 'jwt'; readonly issuer: string; readonly source: string; readonly audience: string }
+  | {
+      readonly type: 'introspection';
+      readonly url: string;
+      readonly clientId: string;
+      readonly clientSecretFile: string;
+    };
+
+/** Where registered keys are kept. */
+export type StoreConfig =
+  | { readonly type: 'memory' }
+  | { readonly type: 'lmdb'; readonly path: string }
+  | { readonly type: 'postgres'; readonly url: string };

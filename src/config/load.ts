@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { checkPaths } from './checks/paths.ts';
 import { checkProcess } from './checks/process.ts';
+import { checkRegistration } from './checks/registration.ts';
 import { checkSets } from './checks/sets.ts';
 import { checkSources } from './checks/sources.ts';
 import { complete, type Complete } from './complete.ts';
@@ -139,6 +140,7 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadResult> => {
   checkProcess(document, report, warn);
   checkSources(document, report, warn);
   checkSets(document, sources, report, warn);
+  checkRegistration(document, sources, report, warn);
   checkPaths(document, report);
   if (problems.length > 0) return refused(problems);
   return {

@@ -18,6 +18,21 @@ const maskedSource = (source: Complete['sources'][string]): Complete['sources'][
   return { ...source, jwksUri: jwksUri === null ? null : withoutQuery(jwksUri), headers };
 };
 
+const maskedRegistration = (registration: Complete['registration']): Complete['registration'] => {
+  if (registration === null) return null;
+  const { store, accessToken } = registration;
+  const { introspection } = accessToken;
+  return {
+    ...registration,
+    store: store.type === 'postgres' ? { ...store, url: `postgres://${mask}` } : store,
+    accessToken: {
+      ...accessToken,
+      introspection:
+        introspection === null ? null : { ...introspection, url: withoutQuery(introspection.url) },
+    },
+  };
+};
+
 /**
  * The document without its secrets: the token, every header's value, every query.
  *
@@ -29,6 +44,7 @@ const masked = (document: Complete): Complete => ({
   sources: Object.fromEntries(
     Object.entries(document.sources).map(([name, source]) => [name, maskedSource(source)]),
   ),
+  registration: maskedRegistration(document.registration),
 });
 
 /** Calls back for every value that is no section, empty ones included. */

@@ -1,6 +1,13 @@
 import { JwksdError } from '../errors.ts';
 import type { Complete } from './complete.ts';
-import type { Config, FilesConfig, SourceConfig, UpstreamOptions } from './config.ts';
+import type {
+  AccessTokenConfig,
+  Config,
+  FilesConfig,
+  RegistrationConfig,
+  SourceConfig,
+  UpstreamOptions,
+} from './config.ts';
 import { parseDuration, parseSize } from './durations.ts';
 
 const milliseconds = (text: string): number => exact(parseDuration(text));
@@ -58,6 +65,33 @@ const sourceConfig = (name: string, source: Source): SourceConfig => {
     : { type: 'oidc', issuer: source.issuer, jwksUri: source.jwksUri, ...options };
 };
 
+/** Milliseconds of the windows a rate names. */
+const windows: Readonly<Record<string, number>> = { s: 1000, min: 60_000, h: 3_600_000 };
+
+const rate = (text: string): { max: number; window: number } => {
+  const [max = '', unit = ''] = text.split('/');
+  return { max: Number(max), window: exact(windows[unit]) };
+};
+
+const registrationConfig = ({ registration, server }: Complete): RegistrationConfig | null => {
+  if (registration === null) return null;
+  const { jwt, introspection } = registration.accessToken;
+  const accessToken: AccessTokenConfig | undefined =
+    jwt === null
+      ? introspection === null
+        ? undefined
+        : { type: 'introspection', ...introspection }
+      : { type: 'jwt', ...jwt };
+  if (accessToken === undefined) throw new JwksdError('internal', 'registration without an access token');
+  return {
+    ...registration,
+    accessToken,
+    audience: registration.audience ?? (server.publicUrl === null ? null : withoutSlash(server.publicUrl)),
+    keyTtl: milliseconds(registration.keyTtl),
+    rateLimit: rate(registration.rateLimit),
+  };
+};
+
 /** The configuration in the units the program works with. */
 export const resolveConfig = (document: Complete): Config => {
   const { server, ops, shutdown } = document;
@@ -82,5 +116,6 @@ export const resolveConfig = (document: Complete): Config => {
       paths: set.paths,
       pemPaths: set.pem.paths,
     })),
+    registration: registrationConfig(document),
   };
 };

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Check } from 'typebox/value';
 import { processSections } from './schema/server.ts';
+import { RegistrationSchema } from './schema/registration.ts';
 import { SetsSchema } from './schema/sets.ts';
 import { SourcesSchema } from './schema/sources.ts';
 
@@ -15,7 +16,7 @@ const DocumentSchema = Type.Object(
     ...processSections,
     sources: SourcesSchema,
     sets: SetsSchema,
-    registration: Type.Null({ description: 'Not in this version.', default: null }),
+    registration: RegistrationSchema,
     validation: Type.Null({ description: 'Not in this version.', default: null }),
   },
   { additionalProperties: false },

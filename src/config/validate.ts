@@ -45,7 +45,7 @@ const walkSection = (node: SchemaNode, value: Tree, path: Path, context: Context
     if (!Object.hasOwn(properties, key)) {
       const known = Object.keys(properties);
       const kind =
-        node.title === undefined || node.title === 'section' ? '' : ` of a source of type ${node.title}`;
+        node.title === undefined || node.title === 'section' ? '' : ` where the type is ${node.title}`;
       const hint = didYouMean(key, known) || ` The keys here are ${known.join(', ')}.`;
       context.report([...path, key], `is not a key${kind}.${hint}`);
     }

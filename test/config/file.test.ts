@@ -211,6 +211,36 @@ describe('units', () => {
       cors: { origins: '*' },
       log: { level: 'info', pretty: 'auto' },
       shutdown: { delay: 0, grace: 10_000 },
+      registration: null,
+    });
+  });
+
+  test('registration has the units the program works with, and paths from the file', async () => {
+    const { result, etc } = await load({
+      yaml: `server: { publicUrl: https://keys.example.org/ }
+${source}
+registration:
+  accessToken: { introspection: { url: https://a.example/i, clientId: c, clientSecretFile: secret } }
+  rateLimit: 5/s
+`,
+    });
+    expect(result.ok && result.config.registration).toEqual({
+      path: '/oidc/jwks/clients',
+      proof: 'strict',
+      accessToken: {
+        type: 'introspection',
+        url: 'https://a.example/i',
+        clientId: 'c',
+        clientSecretFile: `${etc}/secret`,
+      },
+      scope: 'client_jwks_registration_scope',
+      audience: 'https://keys.example.org',
+      store: { type: 'lmdb', path: expect.stringMatching(/work\/data\/registrations$/) },
+      keyTtl: 400 * 86_400_000,
+      maxKeysPerClient: 100,
+      nonceRequired: false,
+      uniqueAcrossClients: false,
+      rateLimit: { max: 5, window: 1000 },
     });
   });
 

@@ -46,6 +46,20 @@ describe('config print', () => {
     }
   });
 
+  test('shows no password of a store', async () => {
+    const result = await loaded({
+      yaml: `server: { publicUrl: https://keys.example.org }
+sources: { a: { type: files, path: x } }
+registration:
+  accessToken: { jwt: { issuer: i, source: a, audience: x } }
+  store: { type: postgres, url: "postgres://jwksd:hush@db/jwksd" }
+`,
+    });
+    for (const text of [printConfig(result), JSON.stringify(configAsJson(result))]) {
+      expect(text).not.toContain('hush');
+    }
+  });
+
   test('masks every key the schema calls secret', () => {
     const secrets: string[] = [];
     const collect = (node: SchemaNode, path: string): void => {
@@ -58,7 +72,7 @@ describe('config print', () => {
     };
     collect(documentNode, '');
     // Whoever adds a secret to the schema masks it in print.ts and in the test above.
-    expect([...new Set(secrets)]).toEqual(['.ops.token', '.sources.*.headers.*']);
+    expect([...new Set(secrets)]).toEqual(['.ops.token', '.sources.*.headers.*', '.registration.store.url']);
   });
 
   test('is a file that means the same', async () => {

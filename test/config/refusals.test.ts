@@ -13,6 +13,14 @@ const upstream = (keys: string): string => `sources:
 /** A file with these sets over one source. */
 const sets = (text: string): string => `${sources}sets:\n${text}`;
 
+/** A file with registration over one source, and these keys of it. */
+const register = (keys: string): string =>
+  `${sources}server: { publicUrl: https://keys.example.org }\nregistration: { ${keys} }`;
+
+/** The same for keys that stand beside a sound kind of access token. */
+const registerWith = (keys: string): string =>
+  register(`accessToken: { jwt: { issuer: i, source: a, audience: x } }, ${keys}`);
+
 const refusals: [title: string, yaml: string, path: string, message: RegExp][] = [
   // The shape
   ['an unknown section', `${sources}serverr: {}`, 'serverr', /not a key.*Did you mean "server"/],
@@ -27,7 +35,7 @@ const refusals: [title: string, yaml: string, path: string, message: RegExp][] =
     'a key of another type',
     'sources: { a: { type: files, path: x, url: x } }',
     'sources.a.url',
-    /of type files/,
+    /type is files/,
   ],
   ['a text for a section', `${sources}server: 8080`, 'server', /section.*not 8080/],
   ['a list for a section', `${sources}server: [1]`, 'server', /section.*not a list/],
@@ -59,7 +67,77 @@ const refusals: [title: string, yaml: string, path: string, message: RegExp][] =
     /ms, s, m, h and d/,
   ],
   ['a size in MB', `${sources}server: { bodyLimit: 1MB }`, 'server.bodyLimit', /KiB, MiB and GiB/],
-  ['registration', `${sources}registration: { path: /x }`, 'registration', /not in this version/],
+  [
+    'registration for nobody',
+    `${sources}registration: { path: /x }`,
+    'registration.accessToken',
+    /must be given/,
+  ],
+  [
+    'registration with two kinds of access token',
+    register(
+      'accessToken: { jwt: { issuer: i, source: a, audience: x }, introspection: { url: "https://a.example/i", clientId: c, clientSecretFile: s } }',
+    ),
+    'registration.accessToken',
+    /exactly one of jwt and introspection, not both/,
+  ],
+  [
+    'registration with no kind of access token',
+    register('accessToken: {}'),
+    'registration.accessToken',
+    /exactly one of jwt and introspection, not none/,
+  ],
+  [
+    'access tokens of an unknown source',
+    register('accessToken: { jwt: { issuer: i, source: b, audience: x } }'),
+    'registration.accessToken.jwt.source',
+    /names the source "b", which does not exist/,
+  ],
+  [
+    'introspection over plain http',
+    register(
+      'accessToken: { introspection: { url: "http://a.example/i", clientId: c, clientSecretFile: s } }',
+    ),
+    'registration.accessToken.introspection.url',
+    /must be https/,
+  ],
+  [
+    'a store of no known type',
+    registerWith('store: { type: redis }'),
+    'registration.store.type',
+    /memory, lmdb or postgres/,
+  ],
+  [
+    'a key of another store',
+    registerWith('store: { type: memory, path: x }'),
+    'registration.store.path',
+    /is not a key where the type is memory/,
+  ],
+  [
+    'a PostgreSQL URL with another scheme',
+    registerWith('store: { type: postgres, url: "mysql://u:hush@h/d" }'),
+    'registration.store.url',
+    /must be a PostgreSQL URL$/,
+  ],
+  [
+    'a rate in words',
+    registerWith('rateLimit: 60 per minute'),
+    'registration.rateLimit',
+    /a rate such as 60\/min/,
+  ],
+  ['keys that end at once', registerWith('keyTtl: 10s'), 'registration.keyTtl', /at least 1m/],
+  [
+    'registration at a path with a meaning',
+    registerWith('path: /sets/x'),
+    'registration.path',
+    /documents of every set/,
+  ],
+  [
+    'a set below the registration of keys',
+    `${registerWith('path: /keys')}\nsets: { x: { sources: [a], paths: [/keys/x] } }`,
+    'sets.x.paths[0]',
+    /for the registration of keys/,
+  ],
   ['validation', `${sources}validation: {}`, 'validation', /not in this version/],
   // Listeners
   ['a port out of range', `${sources}server: { port: 65536 }`, 'server.port', /from 0 to 65535, not 65536/],
@@ -443,6 +521,7 @@ const accepted: [title: string, yaml: string][] = [
   ['a document below a PEM path', sets('  x: { paths: [/k/jwks.json], pem: { paths: [/k] } }')],
   ['a document and PEMs on one path', sets('  x: { paths: [/k], pem: { paths: [/k] } }')],
   ['null registration and validation', `${sources}registration: null\nvalidation: null`],
+  ['registration', registerWith('proof: cas')],
   ['a list of origins', `${sources}cors: { origins: ["https://a.example", "http://localhost:3000"] }`],
   ['an empty list of origins', `${sources}cors: { origins: [] }`],
   ['CIDRs of both families', `${sources}server: { trustProxy: [10.0.0.0/8, "fd00::/8", "::1"] }`],
@@ -474,7 +553,7 @@ sets:
     [4, 'server.requestTimeout'],
     [5, 'cors.origins[0]'],
     [6, 'log.level'],
-    [7, 'registration'],
+    [7, 'registration.accessToken'],
     [9, 'sources.a.url'],
     [10, 'sources.b.type'],
     [12, 'sets.default.sources[1]'],

@@ -127,7 +127,8 @@ describe('the published schema', () => {
     ['a source without its URL', { sources: { a: { type: 'jwks' } } }],
     ['a number for a duration', { shutdown: { grace: 10 } }],
     ['a bad name', { sources: { '.a': { type: 'files', path: 'x' } } }],
-    ['registration', { registration: {} }],
+    ['validation', { validation: {} }],
+    ['registration for nobody', { registration: {} }],
   ])('refuses %s', (_title, value) => {
     expect(accepts(value)).toBe(false);
   });

@@ -2,16 +2,16 @@ import type { Complete } from '../complete.ts';
 import { formatPath, type Path } from '../problem.ts';
 import type { Report } from '../validate.ts';
 
-/** Paths with a meaning of their own, now or when `registration` and `validation` arrive. */
-const reserved: Readonly<Record<string, string>> = {
-  '/livez': 'the probes',
-  '/readyz': 'the probes',
-  '/healthz': 'the probes',
-  '/sets': 'the documents of every set by name',
-  '/validate': 'token validation',
-  '/introspect': 'token validation',
-  '/tokenreview': 'token validation',
-};
+/** Paths with a meaning of their own. */
+const reserved: readonly (readonly [path: string, meaning: string])[] = [
+  ['/livez', 'the probes'],
+  ['/readyz', 'the probes'],
+  ['/healthz', 'the probes'],
+  ['/sets', 'the documents of every set by name'],
+  ['/validate', 'token validation'],
+  ['/introspect', 'token validation'],
+  ['/tokenreview', 'token validation'],
+];
 
 /** What is wrong with the spelling of a path; undefined when nothing is. */
 const fault = (path: string): string | undefined => {
@@ -27,25 +27,22 @@ const fault = (path: string): string | undefined => {
   return undefined;
 };
 
-/** The reserved path this one is or lies below. */
-const reservedFor = (path: string): string | undefined =>
-  Object.keys(reserved).find((each) => path === each || path.startsWith(`${each}/`));
-
 /** Judges every path of every set, and refuses two documents in one place. */
 export const checkPaths = (document: Complete, report: Report): void => {
   const documents = new Map<string, Path>();
   const pems = new Map<string, Path>();
   if (document.server.landingPage) documents.set('/', ['server', 'landingPage']);
 
+  const below = new Map(reserved);
   const place = (taken: Map<string, Path>, path: string, at: Path): boolean => {
     const wrong = fault(path);
     if (wrong !== undefined) {
       report(at, wrong);
       return false;
     }
-    const below = reservedFor(path);
-    if (below !== undefined) {
-      report(at, `is ${below} or below it, which is for ${reserved[below]}; choose another path`);
+    for (const [each, meaning] of below) {
+      if (path !== each && !path.startsWith(`${each}/`)) continue;
+      report(at, `is ${each} or below it, which is for ${meaning}; choose another path`);
       return false;
     }
     const other = taken.get(path);
@@ -62,6 +59,10 @@ export const checkPaths = (document: Complete, report: Report): void => {
     return false;
   };
 
+  const { registration } = document;
+  if (registration !== null && place(documents, registration.path, ['registration', 'path'])) {
+    below.set(registration.path, 'the registration of keys');
+  }
   for (const [name, set] of Object.entries(document.sets)) {
     for (const [index, path] of set.paths.entries()) place(documents, path, ['sets', name, 'paths', index]);
     for (const [index, path] of set.pem.paths.entries())

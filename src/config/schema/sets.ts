@@ -1,10 +1,7 @@
 import { Type } from 'typebox';
-import { choice, duration, namePattern } from './values.ts';
+import { choice, duration, namePattern, urlPath } from './values.ts';
 
 const closed = { additionalProperties: false } as const;
-
-/** A path of the public listener. What it must not contain or meet is judged later, where the reason can be told. */
-const urlPath = Type.String({ title: 'path such as /keys', minLength: 1, maxLength: 200 });
 
 const SetSchema = Type.Object(
   {
@@ -25,7 +22,7 @@ const SetSchema = Type.Object(
       '5m',
     ),
     paths: Type.Optional(
-      Type.Array(urlPath, {
+      Type.Array(urlPath('A path.'), {
         description:
           'Paths of the JWK Set besides /sets/{name}/jwks.json. The set named default has /.well-known/jwks.json unless this says otherwise.',
         maxItems: 100,
@@ -36,7 +33,7 @@ const SetSchema = Type.Object(
         [
           Type.Object(
             {
-              paths: Type.Array(urlPath, {
+              paths: Type.Array(urlPath('A path.'), {
                 description: 'Paths under which {kid digest}.pem is served.',
                 maxItems: 100,
               }),

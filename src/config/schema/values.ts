@@ -62,6 +62,10 @@ export const url = (description: string) =>
     examples: ['https://sso.example.org/certs'],
   });
 
+/** A path of the public listener. What it must not contain or meet is judged later, where the reason can be told. */
+export const urlPath = (description: string, options: { default?: string } = {}) =>
+  Type.String({ title: 'path such as /keys', description, minLength: 1, maxLength: 200, ...options });
+
 /** One of a few words. */
 export const choice = <const Values extends string[]>(
   description: string,
