@@ -5,8 +5,8 @@ import { buildSnapshot, emptySnapshot } from '../keyring/build.ts';
 import { DenyList } from '../keyring/deny-list.ts';
 import type { SetSnapshot } from '../keyring/snapshot.ts';
 import type { Source, SourceStatus } from '../sources/source.ts';
-import { isSet, type Command } from './command.ts';
-import { configFlags, loadOrThrow } from './configuration.ts';
+import { isSet, type Io, type Parsed } from './command.ts';
+import { loadOrThrow } from './configuration.ts';
 import { createLog } from './log.ts';
 import { setSpecs, SourceFactory } from './sources.ts';
 import { table } from './table.ts';
@@ -21,32 +21,21 @@ interface SetReport {
   readonly findings: readonly Finding[];
 }
 
-/** `jwksd check`: would this configuration serve, and would its clients like it? */
-export const check: Command = {
-  name: 'check',
-  summary: 'loads the configuration, asks every source once, judges every set for its clients',
-  options: {
-    ...configFlags,
-    offline: { type: 'boolean', help: 'ask no upstream; judge the keys remembered from the last run' },
-    strict: { type: 'boolean', help: 'exit 1 on warnings too' },
-    json: { type: 'boolean', help: 'print the result as JSON' },
-  },
-  example: 'jwksd check --config /etc/jwksd/jwksd.yaml',
-  run: async (parsed, io) => {
-    const { config, warnings } = await loadOrThrow(parsed, io);
-    const offline = isSet(parsed, 'offline');
-    for (const warning of warnings) io.stderr.write(`warning: ${warning}\n`);
-    const { statuses, sets } = await judge(config, offline);
-    if (isSet(parsed, 'json'))
-      io.stdout.write(`${JSON.stringify({ sources: statuses, sets }, undefined, 2)}\n`);
-    else io.stdout.write(report(statuses, sets, offline));
-    const errors = sets.some(
-      ({ serves, findings }) => !serves || findings.some(({ level }) => level === 'error'),
-    );
-    const odd =
-      sets.some(({ findings }) => findings.length > 0) || statuses.some(({ notes }) => notes.length > 0);
-    return errors || (odd && isSet(parsed, 'strict')) ? 1 : 0;
-  },
+/** Runs `jwksd check`: would this configuration serve, and would its clients like it? */
+export const check = async (parsed: Parsed, io: Io): Promise<number> => {
+  const { config, warnings } = await loadOrThrow(parsed, io);
+  const offline = isSet(parsed, 'offline');
+  for (const warning of warnings) io.stderr.write(`warning: ${warning}\n`);
+  const { statuses, sets } = await judge(config, offline);
+  if (isSet(parsed, 'json'))
+    io.stdout.write(`${JSON.stringify({ sources: statuses, sets }, undefined, 2)}\n`);
+  else io.stdout.write(report(statuses, sets, offline));
+  const errors = sets.some(
+    ({ serves, findings }) => !serves || findings.some(({ level }) => level === 'error'),
+  );
+  const odd =
+    sets.some(({ findings }) => findings.length > 0) || statuses.some(({ notes }) => notes.length > 0);
+  return errors || (odd && isSet(parsed, 'strict')) ? 1 : 0;
 };
 
 const judge = async (

@@ -1,8 +1,6 @@
-import { check } from './check.ts';
 import type { Command } from './command.ts';
-import { configPrint, configSchemaCommand } from './config.ts';
 import { keysCommands } from './keys/table.ts';
-import { serve } from './serve.ts';
+import { configCommands, serverCommands } from './server-table.ts';
 
-/** Every command, in the order the help lists them. */
-export const commands: readonly Command[] = [serve, check, ...keysCommands, configPrint, configSchemaCommand];
+/** Every command, in the order the help lists them. Only tables are imported: a handler is loaded when it runs. */
+export const commands: readonly Command[] = [...serverCommands, ...keysCommands, ...configCommands];

@@ -11,81 +11,72 @@ import { createMetrics } from '../http/metrics.ts';
 import { buildOps } from '../http/ops.ts';
 import { DenyList } from '../keyring/deny-list.ts';
 import { TlsFiles } from '../http/tls.ts';
-import type { Command } from './command.ts';
-import { configFlags, loadOrThrow } from './configuration.ts';
+import type { Io, Parsed } from './command.ts';
+import { loadOrThrow } from './configuration.ts';
 import { createLog } from './log.ts';
 import { banner, generateMissingKeys } from './quickstart.ts';
 import { reloader } from './reload.ts';
 import { Service } from './service.ts';
 import { version } from './version.ts';
 
-/** `jwksd serve`: the service, and the only place where its parts are put together. */
-export const serve: Command = {
-  name: 'serve',
-  summary: 'publishes the keys',
-  description:
-    'Without a configuration, --keys and --upstream describe the commonest services; without those either, a key\n' +
-    'pair is made in ./data and served. SIGHUP reads the configuration again, SIGTERM ends in order.',
-  options: configFlags,
-  example: 'jwksd serve --upstream https://sso.example.org/realms/main/protocol/openid-connect/certs',
-  run: async (parsed, io) => {
-    const load = async () => await loadOrThrow(parsed, io);
-    const { config, warnings } = await load();
-    const log = await createLog(config.log);
-    for (const warning of warnings) log.warn(warning);
-    await generateMissingKeys(config, log);
+/** Runs `jwksd serve`: the service, and the only place where its parts are put together. */
+export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
+  const load = async () => await loadOrThrow(parsed, io);
+  const { config, warnings } = await load();
+  const log = await createLog(config.log);
+  for (const warning of warnings) log.warn(warning);
+  await generateMissingKeys(config, log);
 
-    const denyList = await DenyList.open(config.state.dir);
-    const service = new Service(log, denyList, (source, seconds) => metrics.observeFetch(source, seconds));
-    const lifecycle = { draining: false };
-    const { keyring } = service;
-    const metrics = createMetrics({ keyring, version, clockJumps: () => service.clockWatch.jumps });
-    const common = { keyring, log, lifecycle, metrics, version };
-    const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
-    const app = buildApp({
-      ...common,
-      ...config.server,
-      corsOrigins: config.cors.origins,
-      tls: tls?.current ?? null,
-    });
-    const ops = config.ops.enabled ? buildOps({ ...common, ...config.ops }) : undefined;
-    tls?.watch(app);
+  const denyList = await DenyList.open(config.state.dir);
+  const service = new Service(log, denyList, (source, seconds) => metrics.observeFetch(source, seconds));
+  const lifecycle = { draining: false };
+  const { keyring } = service;
+  const metrics = createMetrics({ keyring, version, clockJumps: () => service.clockWatch.jumps });
+  const common = { keyring, log, lifecycle, metrics, version };
+  const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
+  const app = buildApp({
+    ...common,
+    ...config.server,
+    corsOrigins: config.cors.origins,
+    tls: tls?.current ?? null,
+  });
+  const ops = config.ops.enabled ? buildOps({ ...common, ...config.ops }) : undefined;
+  tls?.watch(app);
 
-    const close = async (grace: number): Promise<void> => {
-      await drain(app, grace);
-      if (ops !== undefined) await drain(ops, 1000);
-      tls?.close();
-      await service.close();
-    };
-    const { delay, grace } = config.shutdown;
-    // From here on, because as process 1 of a container a signal without a handler is ignored.
-    const signals = closeWithGrace(
-      // A close that hangs is cut off later than any close in order can take.
-      { delay: delay + grace + 5000, skip: ['SIGHUP'], logger: false },
-      async ({ signal, err }) => {
-        if (err !== undefined) log.fatal({ err }, 'an error nobody caught ends the process');
-        else log.info({ signal }, 'shutting down');
-        lifecycle.draining = true;
-        if (err === undefined) await sleep(delay);
-        await close(grace);
-        log.info('closed');
-      },
-    );
-    process.on('SIGHUP', reloader({ load, service, log, running: config }));
-    try {
-      // What can be known without the network is there before the first request is.
-      await service.apply(config);
-      const url = await listen(app, config.server, config.server.tls !== null);
-      const opsUrl = ops === undefined ? undefined : await listen(ops, config.ops, false);
-      io.stderr.write(banner(config, config.server.publicUrl ?? url, opsUrl));
-    } catch (error) {
-      signals.uninstall();
-      await close(0);
-      throw error;
-    }
-    // The signal handler ends the process.
-    return await new Promise<never>(() => undefined);
-  },
+  const close = async (grace: number): Promise<void> => {
+    await drain(app, grace);
+    if (ops !== undefined) await drain(ops, 1000);
+    tls?.close();
+    await service.close();
+  };
+  const { delay, grace } = config.shutdown;
+  // From here on, because as process 1 of a container a signal without a handler is ignored.
+  const signals = closeWithGrace(
+    // A close that hangs is cut off later than any close in order can take.
+    { delay: delay + grace + 5000, skip: ['SIGHUP'], logger: false },
+    async ({ signal, err }) => {
+      if (err !== undefined) log.fatal({ err }, 'an error nobody caught ends the process');
+      else log.info({ signal }, 'shutting down');
+      lifecycle.draining = true;
+      if (err === undefined) await sleep(delay);
+      await close(grace);
+      log.info('closed');
+    },
+  );
+  process.on('SIGHUP', reloader({ load, service, log, running: config }));
+  try {
+    // What can be known without the network is there before the first request is.
+    await service.apply(config);
+    const url = await listen(app, config.server, config.server.tls !== null);
+    const opsUrl = ops === undefined ? undefined : await listen(ops, config.ops, false);
+    io.stderr.write(banner(config, config.server.publicUrl ?? url, opsUrl));
+  } catch (error) {
+    signals.uninstall();
+    await close(0);
+    throw error;
+  }
+  // The signal handler ends the process.
+  return await new Promise<never>(() => undefined);
 };
 
 const openTls = async (files: NonNullable<Config['server']['tls']>, log: Logger): Promise<TlsFiles> => {
