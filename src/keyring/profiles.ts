@@ -1,5 +1,5 @@
-import { encrypts } from '../jwk/algorithms.ts';
 import type { Key } from '../jwk/key.ts';
+import { isSignatureKey } from '../jwk/signature-key.ts';
 import type { WithheldReason } from './snapshot.ts';
 
 /** The constraints of the clients of a set. */
@@ -13,12 +13,6 @@ export type Selection = { readonly json: string } | { readonly withheld: Withhel
 
 /** Opencast 19 reads at most this many bytes of a JWK Set. */
 const opencastLimit = 51_200;
-
-/** Whether a key may verify signatures: `use`, `key_ops` and `alg` say so or are silent (RFC 7517 §4.2, §4.3). */
-const isSignatureKey = ({ jwk }: Key): boolean =>
-  (jwk.use === undefined || jwk.use === 'sig') &&
-  (jwk.key_ops === undefined || jwk.key_ops.includes('verify')) &&
-  (jwk.alg === undefined || !encrypts(jwk.alg));
 
 const generic = (key: Key): Selection => {
   if (key.fullOnly !== undefined) return { withheld: key.fullOnly };
