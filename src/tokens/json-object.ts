@@ -17,9 +17,10 @@ const other: ReadObject = { ok: false, reason: 'other' };
 /**
  * Reads a JOSE header or a claims set: one JSON object in UTF-8, every member named once (RFC 7515 §4, RFC 7519 §4).
  *
- * Never throws. A text that nests deeper than 64 is not read.
+ * Never throws. A text that nests deeper than 64 is not read, nor one with a byte order mark.
  */
 export const readObject = (bytes: Uint8Array): ReadObject => {
+  if (bytes[0] === 0xef) return other;
   const text = decodeText(bytes);
   const json = text === undefined ? undefined : parseJson(text);
   if (text === undefined || json?.ok !== true) return other;

@@ -35,6 +35,11 @@ const decodeStrict = (text: string): Buffer | undefined => {
   return bytes.toString('base64url') === text ? bytes : undefined;
 };
 
+const countProblem = (count: number): string => {
+  if (count === 5) return 'it has five parts, so it is encrypted (JWE)';
+  return `it has ${['no parts', 'one part', 'two parts', '', 'four parts'][count] ?? 'many parts'}, not three with a dot between them`;
+};
+
 /**
  * Takes a compact JWS apart: three parts in strict base64url, the header a JSON object with an `alg`.
  *
@@ -42,9 +47,10 @@ const decodeStrict = (text: string): Buffer | undefined => {
  */
 export const parseCompactJws = (text: string, limit: number): ParsedJws => {
   if (text.length > limit) return refuse('too_large', `it is longer than ${limit} characters`);
-  const [first, second, third, ...more] = text.split('.', 4);
+  const parts = text.split('.', 6);
+  const [first, second, third, ...more] = parts;
   if (first === undefined || second === undefined || third === undefined || more.length > 0) {
-    return refuse('not_compact', 'it has not three parts with a dot between them');
+    return refuse('not_compact', countProblem(parts.length));
   }
   const [head, payload, signature] = [first, second, third].map(decodeStrict);
   if (head === undefined || payload === undefined || signature === undefined) {

@@ -7,8 +7,9 @@ import {
   type VerifyKeyObjectInput,
 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { contradicts, type Family } from '../jwk/algorithms.ts';
+import { contradicts } from '../jwk/algorithms.ts';
 import type { Key } from '../jwk/key.ts';
+import { familyOf } from '../jwk/signature-key.ts';
 import type { CompactJws } from './jws.ts';
 
 interface Algorithm {
@@ -32,6 +33,7 @@ const ecdsa = (hash: string, size: number): Algorithm => ({
   size,
 });
 const eddsa: Algorithm = { hash: undefined, options: {} };
+const mlDsa: Algorithm = eddsa;
 
 const algorithms = new Map<string, Algorithm>([
   ['RS256', pkcs1('sha256')],
@@ -45,12 +47,17 @@ const algorithms = new Map<string, Algorithm>([
   ['ES512', ecdsa('sha512', 132)],
   ['EdDSA', eddsa],
   ['Ed25519', eddsa],
+  ['Ed448', eddsa],
+  ['ML-DSA-44', mlDsa],
+  ['ML-DSA-65', mlDsa],
+  ['ML-DSA-87', mlDsa],
 ]);
 
-/** The algorithms {@link verifySignature} knows (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2). */
+/**
+ * The algorithms {@link verifySignature} knows (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2, RFC 9964 §3). ML-DSA needs
+ * a runtime that has it; without one no such signature is verified.
+ */
 export const signatureAlgorithms: readonly string[] = [...algorithms.keys()];
-
-const familyOf = ({ jwk }: Key): Family => (jwk.kty === 'RSA' ? 'RSA' : ((jwk.crv ?? jwk.alg) as Family));
 
 /** Whether a key can be used with an algorithm {@link verifySignature} knows; what the key says of its own use is not asked. */
 export const fits = (key: Key, alg: string): boolean =>
@@ -70,14 +77,12 @@ const keyObjectOf = (key: Key): KeyObject => {
 
 const verifyOnPool = promisify<string | undefined, Buffer, VerifyKeyObjectInput, Buffer, boolean>(verify);
 
-/** One verification on these takes a millisecond or more; the others less than a hop to the thread pool costs. */
-const slowCurves: ReadonlySet<string | undefined> = new Set(['P-384', 'P-521']);
-
 /**
  * Whether `key` made the signature with `alg`, which is never guessed from the JWS: the caller decided that it is allowed.
  *
  * False, and never an exception, for an algorithm that is not known or does not go with the key, and for a signature
- * in any form but the one RFC 7518 §3 and RFC 8037 §3.1 define.
+ * in any form but the one RFC 7518 §3 and RFC 8037 §3.1 define. Computed on the thread pool, whatever the algorithm:
+ * callers that have nothing else to wait for would otherwise keep the event loop to themselves.
  */
 export const verifySignature = async (
   key: Key,
@@ -89,9 +94,7 @@ export const verifySignature = async (
   if (algorithm.size !== undefined && signature.length !== algorithm.size) return false;
   try {
     const input = { key: keyObjectOf(key), ...algorithm.options };
-    if (slowCurves.has(key.jwk.crv))
-      return await verifyOnPool(algorithm.hash, signingInput, input, signature);
-    return verify(algorithm.hash, signingInput, input, signature);
+    return await verifyOnPool(algorithm.hash, signingInput, input, signature);
   } catch {
     // OpenSSL throws for some signatures no key can have made.
     return false;

@@ -1,4 +1,4 @@
-import type { JsonObject } from './jws.ts';
+import type { Members } from './json-object.ts';
 
 /** The end of the year 9999, in seconds since the epoch: no date of a token is later. */
 const latest = 253_402_300_799;
@@ -25,9 +25,9 @@ export interface TimeProblem {
 }
 
 /** Judges `exp`, `nbf` and `iat` (RFC 7519 §4.1.4 to §4.1.6); undefined when they are all right. */
-export const judgeTimes = (claims: JsonObject, rules: TimeRules): TimeProblem | undefined => {
+export const judgeTimes = (claims: Members, rules: TimeRules): TimeProblem | undefined => {
   for (const name of ['exp', 'nbf', 'iat']) {
-    if (Object.hasOwn(claims, name) && !isNumericDate(claims[name])) {
+    if (claims[name] !== undefined && !isNumericDate(claims[name])) {
       const detail = `${name} is not a number of seconds since 1970; have the signer write it as one`;
       return { reason: 'bad_claim', detail };
     }

@@ -1,11 +1,10 @@
-import { createPublicKey, verify, type JsonWebKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { contradicts } from '../jwk/algorithms.ts';
 import { excerpt } from '../jwk/excerpt.ts';
 import type { Key } from '../jwk/key.ts';
 import { familyOf, isSignatureKey } from '../jwk/signature-key.ts';
-import { cryptoKey, sameAlgorithm, signatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts';
-import { parseJws, type JsonObject, type Jws } from './jws.ts';
+import { readObject, type Members } from './json-object.ts';
+import { parseCompactJws, type CompactJws, type ParsedJws } from './jws.ts';
+import { fits, signatureAlgorithms, verifySignature } from './signature.ts';
 import { judgeTimes } from './times.ts';
 
 /** How strict a verification is, and what time it is. */
@@ -41,8 +40,8 @@ export type InvalidReason =
 /** A token whose signature was made by `key` and whose dates are good. */
 export interface Verified {
   readonly valid: true;
-  readonly header: JsonObject;
-  readonly claims: JsonObject;
+  readonly header: Members;
+  readonly claims: Members;
   readonly key: Key;
 }
 
@@ -53,9 +52,9 @@ export interface Refuted {
   /** One sentence that names the next step; holds nothing of the token but `alg` and `kid`, cut to 64 characters. */
   readonly detail: string;
   /** The header, where it could be read. Nobody vouches for it. */
-  readonly header?: JsonObject;
+  readonly header?: Members;
   /** Only when the signature is good and a date is not. */
-  readonly claims?: JsonObject;
+  readonly claims?: Members;
   /** The key that verifies the signature, when a date is what is wrong. */
   readonly key?: Key;
 }
@@ -77,14 +76,18 @@ export const verifyToken = async (
   keys: readonly Key[],
   options: VerifyOptions,
 ): Promise<Verification> => {
-  const jws = parseJws(token, options.maxBytes);
-  if ('reason' in jws) return { valid: false, ...jws };
-  const { header, claims } = jws;
-  const judged = judgeHeader(header, options.algorithms);
+  const parsed = parseCompactJws(token, options.maxBytes ?? longestToken);
+  if (!parsed.ok) return { valid: false, ...unreadable(parsed) };
+  const { jws } = parsed;
+  const { header } = jws;
+  const payload = readObject(jws.payload);
+  if (!payload.ok) return { valid: false, ...malformed(payloadProblem[payload.reason]), header };
+  const claims = payload.members;
+  const judged = judgeHeader(jws, options.algorithms);
   if ('reason' in judged) return { valid: false, ...judged, header };
   const chosen = chooseKeys(judged, keys, options.tryOtherKids === true);
   if ('reason' in chosen) return { valid: false, ...chosen, header };
-  const key = await findSigner(jws, judged, chosen);
+  const key = await findSigner(jws, chosen);
   if (key === undefined) return { valid: false, ...noSigner(judged, chosen), header };
   const problem = judgeTimes(claims, {
     now: options.clock.wall() / 1000,
@@ -103,28 +106,39 @@ interface Problem {
 /** What the header asks for, once it is known to be sane. */
 interface Asked {
   readonly alg: string;
-  readonly algorithm: SignatureAlgorithm;
   readonly kid: string | undefined;
   readonly allowed: readonly string[] | undefined;
 }
 
 const quoted = (text: unknown): string => JSON.stringify(excerpt(text) ?? '');
 
-function judgeHeader(header: JsonObject, allowed: readonly string[] | undefined): Asked | Problem {
-  const { alg, kid } = header;
-  if (typeof alg !== 'string') {
-    return { reason: 'malformed', detail: 'the header has no alg, or one that is not a string' };
-  }
-  if (Object.hasOwn(header, 'kid') && typeof kid !== 'string') {
-    return { reason: 'malformed', detail: 'the kid in the header is not a string (RFC 7515 §4.1.4)' };
-  }
+/** Longest token that is looked at unless the options say otherwise, in bytes. */
+const longestToken = 16_384;
+
+const malformed = (what: string): Problem => ({
+  reason: 'malformed',
+  detail: `the token is not a signed JWT: ${what}; check that it was copied whole`,
+});
+
+const payloadProblem = {
+  other: 'its payload is not a JSON object',
+  repeated: 'a member of its payload is repeated',
+} as const;
+
+const unreadable = ({ problem, detail }: Extract<ParsedJws, { ok: false }>): Problem =>
+  problem === 'too_large'
+    ? { reason: problem, detail: `the token is not looked at: ${detail}; have the signer put less into it` }
+    : malformed(detail);
+
+function judgeHeader({ header, alg }: CompactJws, allowed: readonly string[] | undefined): Asked | Problem {
+  const { kid } = header;
+  if (kid !== undefined && typeof kid !== 'string') return malformed('the kid in its header is not a string');
   // RFC 7515 §4.1.11: jwksd understands no extension, and an empty list is not allowed either.
-  if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
+  if (header['crit'] !== undefined || header['b64'] !== undefined) {
     const detail = 'the header asks for an extension (crit, b64) jwksd does not have; sign without it';
     return { reason: 'unsupported_crit', detail };
   }
-  const algorithm = signatureAlgorithm(alg);
-  if (algorithm === undefined) {
+  if (!signatureAlgorithms.includes(alg)) {
     const detail = `alg ${quoted(alg)} is never accepted; sign with an asymmetric algorithm such as ES256`;
     return { reason: 'alg_refused', detail };
   }
@@ -132,19 +146,24 @@ function judgeHeader(header: JsonObject, allowed: readonly string[] | undefined)
     const detail = `alg ${alg} is not among the algorithms allowed here; sign with ${allowed.join(' or ')}`;
     return { reason: 'alg_refused', detail };
   }
-  return { alg, algorithm, kid: typeof kid === 'string' ? kid : undefined, allowed };
+  return { alg, kid, allowed };
 }
 
 /** `EdDSA` on a list allows both curves; the name of either allows `EdDSA`, for keys of that curve. */
 const isAllowed = (alg: string, name: string): boolean =>
   sameAlgorithm(alg, name, 'Ed25519') || sameAlgorithm(alg, name, 'Ed448');
 
+/** Whether a key that is only for `pinned` is one for `alg`: `EdDSA` is another name of both of its curves (RFC 9864 §2.2). */
+const sameAlgorithm = (alg: string, pinned: string, family: string): boolean =>
+  alg === pinned ||
+  (family.startsWith('Ed') && [alg, pinned].every((name) => name === 'EdDSA' || name === family));
+
 /** Whether a token of this `alg` may be signed with the key, which also narrows `EdDSA` to its own curve. */
-const fits = (key: Key, { alg, allowed }: Asked): boolean => {
+const isFor = (key: Key, { alg, allowed }: Asked): boolean => {
   const family = familyOf(key);
   if (allowed?.some((name) => sameAlgorithm(alg, name, family)) === false) return false;
   const pinned = key.jwk.alg;
-  return pinned === undefined ? !contradicts(alg, family) : sameAlgorithm(alg, pinned, family);
+  return fits(key, alg) && (pinned === undefined || sameAlgorithm(alg, pinned, family));
 };
 
 /** The keys that may have signed, those of the token's `kid` first. Never empty. */
@@ -160,7 +179,7 @@ function chooseKeys(asked: Asked, all: readonly Key[], others: boolean): readonl
     return { reason: 'unknown_kid', detail };
   }
   const rest = others ? keys.filter((key) => !named.includes(key)) : [];
-  const fitting = [...named, ...rest].filter((key) => fits(key, asked));
+  const fitting = [...named, ...rest].filter((key) => isFor(key, asked));
   if (fitting.length > 0) return fitting;
   const [first] = named.length > 0 ? named : keys;
   return { reason: 'alg_mismatch', detail: mismatch(alg, first, kid !== undefined && named.length > 0) };
@@ -184,47 +203,9 @@ const noSigner = ({ kid }: Asked, tried: readonly Key[]): Problem => {
   };
 };
 
-async function findSigner(jws: Jws, { algorithm }: Asked, keys: readonly Key[]): Promise<Key | undefined> {
-  if (algorithm.length !== undefined && jws.signature.length !== algorithm.length) return undefined;
+async function findSigner(jws: CompactJws, keys: readonly Key[]): Promise<Key | undefined> {
   for (const key of keys) {
-    const publicKey = publicKeyOf(key);
-    if (publicKey !== undefined && (await isSigned(jws, algorithm, publicKey))) return key;
+    if (await verifySignature(key, jws.alg, jws)) return key;
   }
   return undefined;
 }
-
-/** Undefined: this runtime does not know the type of the key. */
-const publicKeys = new WeakMap<Key, { readonly publicKey: KeyObject | undefined }>();
-
-function publicKeyOf(key: Key): KeyObject | undefined {
-  let known = publicKeys.get(key);
-  if (known === undefined) {
-    known = { publicKey: importKey(key) };
-    publicKeys.set(key, known);
-  }
-  return known.publicKey;
-}
-
-function importKey(key: Key): KeyObject | undefined {
-  try {
-    return createPublicKey({ key: key.jwk as JsonWebKey, format: 'jwk' });
-  } catch {
-    return undefined;
-  }
-}
-
-const isSigned = async (
-  { signed, signature }: Jws,
-  algorithm: SignatureAlgorithm,
-  key: KeyObject,
-): Promise<boolean> =>
-  await new Promise((resolve) => {
-    try {
-      // An error is a signature that cannot be one of this key.
-      verify(algorithm.hash, signed, cryptoKey(key, algorithm), signature, (error, good) => {
-        resolve(error === null && good);
-      });
-    } catch {
-      resolve(false);
-    }
-  });

@@ -47,19 +47,22 @@ const good: readonly (readonly [string, Name, Buffer])[] = [
   ['EdDSA', 'Ed25519', make('Ed25519', undefined)],
   ['Ed25519', 'Ed25519', make('Ed25519', undefined)],
   ['EdDSA', 'Ed448', make('Ed448', undefined)],
+  ['Ed448', 'Ed448', make('Ed448', undefined)],
 ];
 const check = (name: Name, alg: string, signature: Buffer): Promise<boolean> =>
   verifySignature(keys[name], alg, { signingInput, signature });
 
 describe('a signature', () => {
   test('is tested here with every algorithm', () => {
-    expect([...new Set(good.map(([alg]) => alg))].toSorted()).toEqual(signatureAlgorithms.toSorted());
+    // ML-DSA needs a runtime that has it: verify.test.ts.
+    const everywhere = signatureAlgorithms.filter((alg) => !alg.startsWith('ML-DSA')).toSorted();
+    expect([...new Set(good.map(([alg]) => alg))].toSorted()).toEqual(everywhere);
   });
 
   test.each(good)('%s by %s is verified, with that algorithm alone', async (alg, name, signature) => {
     expect(await check(name, alg, signature)).toBe(true);
     for (const other of [...signatureAlgorithms, 'none', 'HS256', 'ES256K', '', '__proto__']) {
-      const same = other === alg || (name === 'Ed25519' && other.startsWith('Ed'));
+      const same = other === alg || (name.startsWith('Ed') && (other === 'EdDSA' || other === name));
       expect([other, await check(name, other, signature)]).toEqual([other, same]);
     }
   });
@@ -144,7 +147,7 @@ test('a key fits the algorithms of its type and curve', () => {
   expect(fitting('P-384')).toEqual(['ES384']);
   expect(fitting('P-521')).toEqual(['ES512']);
   expect(fitting('Ed25519')).toEqual(['EdDSA', 'Ed25519']);
-  expect(fitting('Ed448')).toEqual(['EdDSA']);
+  expect(fitting('Ed448')).toEqual(['EdDSA', 'Ed448']);
   expect(fitting('secp256k1')).toEqual([]);
   expect(fitting('X25519')).toEqual([]);
 });

@@ -199,6 +199,7 @@ describe('the form', () => {
     ['a kid that is null', `${encode({ alg: 'ES256', kid: null })}.${body}.${tail}`],
     ['claims that are text', signedAs('ES256', es.privateKey, { alg: 'ES256' }, '"text"')],
     ['claims that are a list', signedAs('ES256', es.privateKey, { alg: 'ES256' }, [])],
+    ['a claim that is repeated', signedAs('ES256', es.privateKey, { alg: 'ES256' }, '{"exp":1,"exp":2}')],
     ['claims that are no JSON', signedAs('ES256', es.privateKey, { alg: 'ES256' }, 'x')],
     ['claims with a byte order mark', `${head}.${bom.toString('base64url')}.${tail}`],
     ['claims that are not UTF-8', `${head}.${Buffer.from([0x22, 0xff, 0x22]).toString('base64url')}.${tail}`],
@@ -222,7 +223,6 @@ describe('the form', () => {
     const large = es.token({ ...good, pad: 'x'.repeat(16_384) });
     expect(await reasonOf(large)).toBe('too_large');
     expect(await reasonOf(es.token({ ...good, pad: 'x'.repeat(1_000_000) }))).toBe('too_large');
-    expect(await reasonOf('\u{1F600}'.repeat(4097))).toBe('too_large');
     expect(await reasonOf(large, everybody, { maxBytes: large.length })).toBe('valid');
     expect(await reasonOf(large, everybody, { maxBytes: large.length - 1 })).toBe('too_large');
   });
