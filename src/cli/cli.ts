@@ -1,10 +1,18 @@
-import { parseArgs } from 'node:util';
 import { JwksdError, errors } from '../errors.ts';
 import { didYouMean } from '../config/near-miss.ts';
-import { parseArgsOptions, type Command, type Io } from './command.ts';
+import type { Command, Io } from './command.ts';
 import { commands } from './commands.ts';
-import { commandHelp, overview } from './help.ts';
+import { commandHelp, groupHelp, overview } from './help.ts';
+import { parseCommandLine } from './parse.ts';
+import { styled } from './style.ts';
 import { version } from './version.ts';
+
+/** A reader that has seen enough (`| head`) ends nothing; a full disk behind `>` is told, and fails. */
+const onWriteError = (error: NodeJS.ErrnoException): void => {
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`jwksd: the output cannot be written: ${error.message}\n`);
+  process.exit(errors.failed.exit);
+};
 
 const processIo: Io = {
   // Opened by the command that reads it.
@@ -21,17 +29,14 @@ const processIo: Io = {
 export const cli = async (argv: readonly string[], io: Io = processIo): Promise<number> => {
   // Timers of sources and listeners never keep the process alive, so the command that waits for them does.
   const alive = setInterval(() => undefined, 2 ** 30);
+  if (io === processIo) process.stdout.on('error', onWriteError);
   try {
     return await dispatch(argv, io);
   } catch (error) {
-    if (isOfTheSystem(error)) {
-      io.stderr.write(`jwksd: ${error.message}\n`);
-      return errors.failed.exit;
-    }
-    if (!(error instanceof JwksdError)) throw error;
-    io.stderr.write(`jwksd: ${error.message}\n`);
-    const entry = errors[error.code];
-    return 'exit' in entry ? entry.exit : 1;
+    const entry = error instanceof JwksdError ? errors[error.code] : errors.failed;
+    if (!(error instanceof JwksdError) && !isOfTheSystem(error)) throw error;
+    io.stderr.write(`${styled(io, 'stderr')('error', 'jwksd:')} ${error.message}\n`);
+    return 'exit' in entry ? entry.exit : errors.failed.exit;
   } finally {
     clearInterval(alive);
   }
@@ -42,38 +47,45 @@ const isOfTheSystem = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'errno' in error && 'syscall' in error;
 
 const dispatch = async (argv: readonly string[], io: Io): Promise<number> => {
-  const [first] = argv;
-  if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
-    (first === undefined ? io.stderr : io.stdout).write(overview(commands));
-    return first === undefined ? 2 : 0;
+  const [first, ...others] = argv;
+  if (first === undefined) {
+    io.stderr.write(overview(commands));
+    return errors.usage.exit;
   }
   if (first === '--version' || first === '-V') {
     io.stdout.write(`${version}\n`);
     return 0;
   }
-  const command = find(argv);
-  const rest = argv.slice(command.name.split(' ').length);
-  if (rest.includes('--help') || rest.includes('-h')) {
+  const asksForHelp = first === 'help' || isHelp(first);
+  const named = asksForHelp ? others.filter((word) => !word.startsWith('-')) : argv;
+  if (named.length === 0) {
+    io.stdout.write(overview(commands));
+    return 0;
+  }
+  const end = argv.indexOf('--');
+  const page = asksForHelp || argv.slice(0, end === -1 ? argv.length : end).some((word) => isHelp(word));
+  const group = groupOf(named);
+  if (page && group !== undefined) {
+    io.stdout.write(groupHelp(group, commands));
+    return 0;
+  }
+  const command = find(named);
+  if (page) {
     io.stdout.write(commandHelp(command));
     return 0;
   }
-  let parsed;
-  try {
-    parsed = parseArgs({
-      args: rest,
-      options: parseArgsOptions(command),
-      allowPositionals: true,
-      strict: true,
-    });
-  } catch (error) {
-    throw usage(command, rest, error);
-  }
-  const [operand] = parsed.positionals;
-  if (operand !== undefined && command.operands === undefined) {
-    throw new JwksdError('usage', `unexpected ${JSON.stringify(operand)}. See jwksd ${command.name} --help`);
-  }
-  return await command.run({ options: parsed.values, operands: parsed.positionals }, io);
+  return await command.run(parseCommandLine(command, argv.slice(command.name.split(' ').length)), io);
 };
+
+const isHelp = (word: string): boolean => word === '--help' || word === '-h';
+
+/** The first word when it is that of a group and no second one follows. */
+const groupOf = ([first = '', second = '-']: readonly string[]): string | undefined =>
+  second.startsWith('-') &&
+  commands.some(({ name }) => name.startsWith(`${first} `)) &&
+  !commands.some(({ name }) => name === first)
+    ? first
+    : undefined;
 
 const find = (argv: readonly string[]): Command => {
   for (const words of [2, 1]) {
@@ -82,7 +94,7 @@ const find = (argv: readonly string[]): Command => {
   }
   const [first = '', second = ''] = argv;
   const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
-  if (group.length > 0 && (second === '' || second.startsWith('-'))) {
+  if (groupOf(argv) !== undefined) {
     const list = group.map((name) => `jwksd ${name}`).join(', ');
     throw new JwksdError('usage', `${first} needs one more word: ${list}`);
   }
@@ -91,15 +103,4 @@ const find = (argv: readonly string[]): Command => {
   const hint = didYouMean(asked, names) || didYouMean(first, names);
   const shown = JSON.stringify(group.length > 0 ? asked : first);
   throw new JwksdError('usage', `there is no command ${shown}.${hint} See jwksd --help`);
-};
-
-const usage = (command: Command, rest: readonly string[], error: unknown): JwksdError => {
-  const names = Object.keys(command.options).map((name) => `--${name}`);
-  const unknown = rest
-    .filter((word) => word.startsWith('--'))
-    .map((word) => word.split('=', 1)[0] ?? '')
-    .find((word) => !names.includes(word));
-  const hint = unknown === undefined ? '' : didYouMean(unknown, names);
-  const message = error instanceof Error ? (error.message.split('. ')[0] ?? '') : '';
-  return new JwksdError('usage', `${message}.${hint} See jwksd ${command.name} --help`, { cause: error });
 };

@@ -1,5 +1,3 @@
-import type { ParseArgsConfig } from 'node:util';
-
 /** The world as a command sees it, so that a test can put its own in place. */
 export interface Io {
   /** What `-` stands for, and where a question is answered. */
@@ -19,6 +17,8 @@ export interface OptionSpec {
   readonly short?: string;
   /** How the value is called in the help; absent for a boolean. */
   readonly value?: string;
+  /** The only values it takes: another one is refused with the nearest of them, and a shell completes them. */
+  readonly choices?: readonly string[];
   readonly help: string;
 }
 
@@ -36,6 +36,8 @@ export interface Command {
   readonly summary: string;
   /** Operands as the usage line shows them: `KID`, `[--offline]` is not one. */
   readonly operands?: string;
+  /** The only words the operands can be. */
+  readonly operandChoices?: readonly string[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** A command that can be run as it stands. */
   readonly example: string;
@@ -59,12 +61,3 @@ export const texts = (parsed: Parsed, name: string): readonly string[] => {
 
 /** Whether a boolean option was given. */
 export const isSet = (parsed: Parsed, name: string): boolean => parsed.options[name] === true;
-
-/** The options of a command as `parseArgs` wants them. */
-export const parseArgsOptions = (command: Command): NonNullable<ParseArgsConfig['options']> =>
-  Object.fromEntries(
-    Object.entries(command.options).map(([name, { type, multiple, short }]) => [
-      name,
-      { type, ...(multiple === undefined ? {} : { multiple }), ...(short === undefined ? {} : { short }) },
-    ]),
-  );

@@ -18,7 +18,12 @@ const configFlags = {
   host: { type: 'string', value: 'HOST', help: 'address of the public listener' },
   port: { type: 'string', value: 'PORT', help: 'port of the public listener (default 8080)' },
   'ops-port': { type: 'string', value: 'PORT', help: 'port of the ops listener (default 9464)' },
-  'log-level': { type: 'string', value: 'LEVEL', help: 'fatal, error, warn, info, debug, trace or silent' },
+  'log-level': {
+    type: 'string',
+    value: 'LEVEL',
+    choices: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    help: 'how much is logged',
+  },
 } as const satisfies Record<string, OptionSpec>;
 
 /** The commands around the service. What they do is loaded when one of them runs. */

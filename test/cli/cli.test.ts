@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { cli } from '../../src/cli/cli.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { root } from '../fakes/jwksd.ts';
 import { run } from './world.ts';
@@ -124,5 +126,64 @@ describe('a mistyped option', () => {
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^jwksd: [^\n]+\n$/u);
     expect(stderr).toContain(named);
+  });
+});
+
+describe('a value that is not one of its option', () => {
+  test.each([
+    [['serve', '--log-level', 'wran'], '--log-level cannot be "wran". Did you mean "warn"?'],
+    [['check', '--log-level=LOUDER'], 'It is one of fatal, error, warn, info, debug, trace, silent.'],
+  ])('%j is wrong usage, with the nearest one', async (argv, message) => {
+    const { code, stdout, stderr } = await run(argv);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+});
+
+describe('help', () => {
+  test.each([[['keys', '--help']], [['keys', '-h']], [['help', 'keys']], [['--help', 'keys']]])(
+    '%j lists the commands of the group, and no others',
+    async (argv) => {
+      const { code, stdout, stderr } = await run(argv);
+      expect([code, stderr]).toEqual([0, '']);
+      for (const { name, summary } of commands) {
+        expect(stdout.includes(`  ${name} `)).toBe(name.startsWith('keys '));
+        expect(stdout.includes(summary)).toBe(name.startsWith('keys '));
+      }
+    },
+  );
+
+  test.each([['keys digest'], ['serve']])('help %s is the page of the command', async (name) => {
+    const words = name.split(' ');
+    expect(await run(['help', ...words])).toEqual(await run([...words, '--help']));
+  });
+
+  test('help of what does not exist is wrong usage, with a guess', async () => {
+    const { code, stderr } = await run(['help', 'keys', 'digset']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('keys digest');
+  });
+
+  test('behind -- no word asks for it', async () => {
+    expect((await run(['keys', 'digest', '--', '--help'])).stdout).toMatch(/^[0-9a-f]{64}\n$/u);
+  });
+});
+
+/** The first word of an error message, as a terminal or a file gets it. */
+const prefix = async (env: Record<string, string>, isTTY: boolean): Promise<string> => {
+  let text = '';
+  const out = { write: (more: string) => (text += more), isTTY };
+  await cli(['quux'], { stdin: Readable.from([]), stdout: out, stderr: out, env, cwd: '/' });
+  return text.slice(0, text.indexOf(' '));
+};
+
+describe('colour', () => {
+  test('is for a terminal', async () => {
+    expect(await prefix({ NO_COLOR: '' }, true)).toBe('\u001B[31mjwksd:\u001B[39m');
+    expect(await prefix({}, false)).toBe('jwksd:');
+  });
+
+  test.each([{ NO_COLOR: '1' }, { TERM: 'dumb' }])('is not for %j', async (env) => {
+    expect(await prefix(env, true)).toBe('jwksd:');
   });
 });
