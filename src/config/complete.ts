@@ -75,6 +75,35 @@ const completeRegistration = (
   };
 };
 
+const completeValidation = (
+  validation: Document['validation'],
+  absolute: Absolute,
+): Document['validation'] => {
+  if (validation === null) return null;
+  const at = ['validation'];
+  const { groups, introspection } = validation;
+  const clients = Object.entries(introspection?.clients ?? {}).map(([id, { secretFile }]) => {
+    const place = [...at, 'introspection', 'clients', id, 'secretFile'];
+    return [id, { secretFile: absolute(place, secretFile) }];
+  });
+  const ldap = [...at, 'groups', 'ldap'];
+  return {
+    ...validation,
+    groups: {
+      ...groups,
+      ldap:
+        groups.ldap === null
+          ? null
+          : {
+              ...groups.ldap,
+              passwordFile: absolute([...ldap, 'passwordFile'], groups.ldap.passwordFile),
+              caFile: absolute([...ldap, 'caFile'], groups.ldap.caFile),
+            },
+    },
+    introspection: introspection === null ? null : { clients: Object.fromEntries(clients) },
+  };
+};
+
 /** Fills in what depends on other values, so that nothing later has to ask where a value came from. */
 export const complete = (document: Document, origins: Origins, bases: Bases): Complete => {
   const absolute: Absolute = <Value extends string | null>(at: Path, value: Value): Value => {
@@ -121,5 +150,6 @@ export const complete = (document: Document, origins: Origins, bases: Bases): Co
     sources: Object.fromEntries(sources),
     sets: completeSets(document, origins),
     registration: completeRegistration(document.registration, absolute),
+    validation: completeValidation(document.validation, absolute),
   };
 };

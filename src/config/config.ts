@@ -13,6 +13,8 @@ export interface Config {
   readonly sets: readonly SetConfig[];
   /** Null: nobody registers keys. */
   readonly registration: RegistrationConfig | null;
+  /** Null: no token is validated. */
+  readonly validation: ValidationConfig | null;
 }
 
 /** The levels pino knows, and `silent`. */
@@ -147,3 +149,70 @@ export type StoreConfig =
   | { readonly type: 'memory' }
   | { readonly type: 'lmdb'; readonly path: string }
   | { readonly type: 'postgres'; readonly url: string };
+
+/** How tokens are validated (docs/validation.md). */
+export interface ValidationConfig {
+  /** Never empty unless `okera` has a server that is asked. */
+  readonly issuers: readonly IssuerConfig[];
+  readonly okera: OkeraConfig | null;
+  readonly groups: GroupsConfig;
+  /** Null: nobody may introspect. */
+  readonly introspection: {
+    readonly clients: readonly { readonly id: string; readonly secretFile: string }[];
+  } | null;
+  readonly tokenCache: { readonly maxEntries: number; readonly ttl: number } | null;
+}
+
+/** An issuer and the keys of its tokens. */
+export interface IssuerConfig {
+  readonly name: string;
+  /** Null: tokens of any issuer, or none. */
+  readonly issuer: string | null;
+  /** Name of a set. */
+  readonly set: string;
+  /** Null: those of the keys. */
+  readonly algorithms: readonly string[] | null;
+  /** Empty: any. */
+  readonly audience: readonly string[];
+  readonly clockSkew: number;
+  readonly allowNoExp: boolean;
+}
+
+/** What else `validation.okera` says; its keys are the set {@link okeraSet}. */
+export interface OkeraConfig {
+  readonly authenticationServerUrl: string | null;
+  readonly fallback: 'always' | 'unavailable-only' | 'never';
+  readonly systemToken: string | null;
+  readonly systemSubject: string;
+}
+
+/** The set that publishes the keys of `validation.okera`. */
+export const okeraSet = 'okera-keys';
+
+/** Where the groups of a subject come from. */
+export interface GroupsConfig {
+  readonly order: readonly ('claim' | 'ldap' | 'http')[];
+  readonly claim: string;
+  readonly ldap: LdapConfig | null;
+  readonly http: {
+    readonly url: string;
+    readonly timeout: number;
+    readonly onError: 'deny' | 'empty';
+  } | null;
+  readonly cache: number;
+}
+
+/** An LDAP directory with groups. */
+export interface LdapConfig {
+  readonly url: string;
+  readonly bindDn: string | null;
+  readonly passwordFile: string | null;
+  readonly base: string;
+  readonly userFilter: string;
+  readonly filter: string;
+  readonly attribute: string;
+  readonly startTls: boolean;
+  readonly caFile: string | null;
+  readonly timeout: number;
+  readonly onError: 'deny' | 'empty';
+}

@@ -49,6 +49,30 @@ const inferredTypes = (assignments: readonly Assignment[], tree: Tree): Assignme
   return [...inferred.values()];
 };
 
+/** Variables of the product whose ways `validation.okera` has, by the key they set. */
+const okeraVariables: readonly (readonly [variable: string, key: string])[] = [
+  ['JWT_PUBLIC_KEY', 'publicKeys'],
+  ['JWT_AUTHENTICATION_SERVER_URL', 'authenticationServerUrl'],
+  ['JWT_ALGORITHM', 'algorithms'],
+  ['SYSTEM_TOKEN', 'systemToken'],
+];
+
+/** What those variables set. The first two turn `validation.okera` on; the others count only where it is. */
+const okeraAssignments = (env: Readonly<Record<string, string | undefined>>, tree: Tree): Assignment[] => {
+  const present = okeraVariables.filter(([name]) => (env[name] ?? '') !== '');
+  const on =
+    valueAt(tree, ['validation', 'okera']) instanceof Map ||
+    present.some(([, key]) => key === 'publicKeys' || key === 'authenticationServerUrl');
+  if (!on) return [];
+  return present.map(([name, key]) => {
+    const at = ['validation', 'okera', key];
+    const texts = (env[name] ?? '').split(',').map((item) => item.trim());
+    const isList = key === 'publicKeys' || key === 'algorithms';
+    const value = isList ? texts.filter((item) => item !== '') : env[name];
+    return { path: at, value, origin: { kind: 'env', name } };
+  });
+};
+
 /**
  * Reads every `JWKSD_` variable as a key of the configuration; one that is empty counts as not set.
  *
@@ -59,7 +83,7 @@ export const fromEnvironment = async (
   tree: Tree,
   cwd: string,
 ): Promise<FromEnvironment> => {
-  const assignments: Assignment[] = [];
+  const assignments: Assignment[] = okeraAssignments(env, tree);
   const problems: Problem[] = [];
   const givenBy = new Map<string, string>();
   const variables = Object.entries(env)

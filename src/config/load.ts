@@ -4,6 +4,7 @@ import { checkProcess } from './checks/process.ts';
 import { checkRegistration } from './checks/registration.ts';
 import { checkSets } from './checks/sets.ts';
 import { checkSources } from './checks/sources.ts';
+import { checkValidation } from './checks/validation.ts';
 import { complete, type Complete } from './complete.ts';
 import type { Config } from './config.ts';
 import { configVariable, fromEnvironment } from './environment.ts';
@@ -70,7 +71,9 @@ const namesIn = (tree: Tree, section: string): string[] => {
  */
 const withoutQuickstart = (tree: Tree, assignments: readonly Assignment[]): Tree => {
   const own = namesIn(tree, 'sources');
-  const others = assignments.some(({ path: at }) => at[0] === 'sources' && !own.includes(String(at[1])));
+  const others = assignments.some(
+    ({ path: at }) => (at[0] === 'sources' && !own.includes(String(at[1]))) || at[0] === 'validation',
+  );
   return others ? new Map([...tree].filter(([section]) => section !== 'sources')) : tree;
 };
 
@@ -132,7 +135,8 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadResult> => {
   const bases = { file: location.builtIn ? cwd : path.dirname(location.file), cwd };
   const document = complete(validate(merged, origins, report), origins, bases);
   const sources = namesIn(merged, 'sources');
-  if (sources.length === 0 && !contradicted) {
+  const okera = valueAt(merged, ['validation', 'okera']) instanceof Map;
+  if (sources.length === 0 && !contradicted && !okera) {
     report(['sources'], 'must hold at least one source; docs/configuration.md shows the types');
   } else if (sources.length > 1 && namesIn(merged, 'sets').length === 0) {
     report(['sets'], `must say which set has which source, because there are several: ${sources.join(', ')}`);
@@ -141,6 +145,7 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadResult> => {
   checkSources(document, report, warn);
   checkSets(document, sources, report, warn);
   checkRegistration(document, sources, report, warn);
+  checkValidation(document, report, warn);
   checkPaths(document, report);
   if (problems.length > 0) return refused(problems);
   return {

@@ -1,25 +1,8 @@
-import { JwksdError } from '../errors.ts';
 import type { Complete } from './complete.ts';
-import type {
-  AccessTokenConfig,
-  Config,
-  FilesConfig,
-  RegistrationConfig,
-  SourceConfig,
-  UpstreamOptions,
-} from './config.ts';
-import { parseDuration, parseSize } from './durations.ts';
-
-const milliseconds = (text: string): number => exact(parseDuration(text));
-const bytes = (text: string): number => exact(parseSize(text));
-
-const exact = (value: number | undefined): number => {
-  if (value === undefined)
-    throw new JwksdError('internal', 'a duration or size passed its pattern but cannot be read');
-  return value;
-};
-
-const withoutSlash = (url: string): string => url.replace(/\/+$/, '');
+import type { Config, FilesConfig, SourceConfig, UpstreamOptions } from './config.ts';
+import { registrationConfig } from './resolve/registration.ts';
+import { bytes, milliseconds, withoutSlash } from './resolve/units.ts';
+import { okeraSets, okeraSources, validationConfig } from './resolve/validation.ts';
 
 type Source = Complete['sources'][string];
 
@@ -65,33 +48,6 @@ const sourceConfig = (name: string, source: Source): SourceConfig => {
     : { type: 'oidc', issuer: source.issuer, jwksUri: source.jwksUri, ...options };
 };
 
-/** Milliseconds of the windows a rate names. */
-const windows: Readonly<Record<string, number>> = { s: 1000, min: 60_000, h: 3_600_000 };
-
-const rate = (text: string): { max: number; window: number } => {
-  const [max = '', unit = ''] = text.split('/');
-  return { max: Number(max), window: exact(windows[unit]) };
-};
-
-const registrationConfig = ({ registration, server }: Complete): RegistrationConfig | null => {
-  if (registration === null) return null;
-  const { jwt, introspection } = registration.accessToken;
-  const accessToken: AccessTokenConfig | undefined =
-    jwt === null
-      ? introspection === null
-        ? undefined
-        : { type: 'introspection', ...introspection }
-      : { type: 'jwt', ...jwt };
-  if (accessToken === undefined) throw new JwksdError('internal', 'registration without an access token');
-  return {
-    ...registration,
-    accessToken,
-    audience: registration.audience ?? (server.publicUrl === null ? null : withoutSlash(server.publicUrl)),
-    keyTtl: milliseconds(registration.keyTtl),
-    rateLimit: rate(registration.rateLimit),
-  };
-};
-
 /** The configuration in the units the program works with. */
 export const resolveConfig = (document: Complete): Config => {
   const { server, ops, shutdown } = document;
@@ -107,8 +63,10 @@ export const resolveConfig = (document: Complete): Config => {
     log: document.log,
     state: { dir: document.state?.dir ?? null },
     shutdown: { delay: milliseconds(shutdown.delay), grace: milliseconds(shutdown.grace) },
-    sources: Object.entries(document.sources).map(([name, source]) => sourceConfig(name, source)),
-    sets: Object.entries(document.sets).map(([name, set]) => ({
+    sources: Object.entries({ ...document.sources, ...okeraSources(document) }).map(([name, source]) =>
+      sourceConfig(name, source),
+    ),
+    sets: Object.entries({ ...document.sets, ...okeraSets(document) }).map(([name, set]) => ({
       name,
       sources: set.sources,
       profile: set.profile,
@@ -117,5 +75,6 @@ export const resolveConfig = (document: Complete): Config => {
       pemPaths: set.pem.paths,
     })),
     registration: registrationConfig(document),
+    validation: validationConfig(document),
   };
 };

@@ -4,6 +4,7 @@ import { processSections } from './schema/server.ts';
 import { RegistrationSchema } from './schema/registration.ts';
 import { SetsSchema } from './schema/sets.ts';
 import { SourcesSchema } from './schema/sources.ts';
+import { ValidationSchema } from './schema/validation.ts';
 
 /**
  * The file with every default filled in.
@@ -17,7 +18,7 @@ const DocumentSchema = Type.Object(
     sources: SourcesSchema,
     sets: SetsSchema,
     registration: RegistrationSchema,
-    validation: Type.Null({ description: 'Not in this version.', default: null }),
+    validation: ValidationSchema,
   },
   { additionalProperties: false },
 );

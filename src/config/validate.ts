@@ -29,13 +29,7 @@ interface Context {
 }
 
 const refuse = (node: SchemaNode, value: unknown, path: Path, context: Context): typeof unusable => {
-  const onlyNull = variants(node).every((variant) => variant.type === 'null');
-  context.report(
-    path,
-    onlyNull
-      ? 'is not in this version of jwksd; leave it out'
-      : `must be ${expectation(node)}${given(node, value)}${advice(node, value)}`,
-  );
+  context.report(path, `must be ${expectation(node)}${given(node, value)}${advice(node, value)}`);
   return unusable;
 };
 

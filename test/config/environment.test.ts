@@ -257,3 +257,39 @@ describe('variables that are no keys', () => {
     expect(await problems({ yaml, env: { JWKSD_PORT: '9000' } })).toHaveLength(1);
   });
 });
+
+describe('the variables of the product whose ways validation.okera has', () => {
+  test.each([
+    ['JWT_PUBLIC_KEY', { JWT_PUBLIC_KEY: 'file:///a.pub, file:///b.pub', JWT_ALGORITHM: 'RSA256,RS512' }],
+    ['JWT_AUTHENTICATION_SERVER_URL', { JWT_AUTHENTICATION_SERVER_URL: 'http://127.0.0.1:9/userinfo' }],
+  ])('%s alone turns it on, and nothing else is served', async (_name, env) => {
+    const result = await config({ env });
+    expect(result.validation?.okera).not.toBeNull();
+    expect(result.sources.map(({ name }) => name)).toEqual(
+      'JWT_PUBLIC_KEY' in env ? ['okera-keys-1', 'okera-keys-2'] : [],
+    );
+  });
+
+  test('the others alone do nothing', async () => {
+    const result = await config({ env: { JWT_ALGORITHM: 'RS256', SYSTEM_TOKEN: 'file:///t' } });
+    expect(result.validation).toBeNull();
+  });
+
+  test('they win over the file', async () => {
+    const result = await config({
+      yaml: 'validation: { okera: { publicKeys: [file:///a.pub], algorithms: [RS256], systemSubject: root } }',
+      env: { JWT_ALGORITHM: 'RS512', SYSTEM_TOKEN: 'file:///t' },
+    });
+    expect(result.sources).toMatchObject([{ path: '/a.pub', alg: 'RS512' }]);
+    expect(result.validation?.okera).toMatchObject({ systemToken: '/t', systemSubject: 'root' });
+  });
+
+  test('another count of algorithms than keys is refused with the counts', async () => {
+    const found = await problems({
+      env: { JWT_PUBLIC_KEY: 'file:///a.pub,file:///b.pub', JWT_ALGORITHM: 'RS256' },
+    });
+    expect(found.map(({ path, message }) => [path, message])).toEqual([
+      ['validation.okera.algorithms', expect.stringMatching(/one algorithm for each.*: 2, not 1/)],
+    ]);
+  });
+});

@@ -212,6 +212,7 @@ describe('units', () => {
       log: { level: 'info', pretty: 'auto' },
       shutdown: { delay: 0, grace: 10_000 },
       registration: null,
+      validation: null,
     });
   });
 
@@ -242,6 +243,22 @@ registration:
       uniqueAcrossClients: false,
       rateLimit: { max: 5, window: 1000 },
     });
+  });
+
+  test('keys of validation.okera become sources with their algorithm, and a set for tokens of any issuer', async () => {
+    const result = await config({
+      yaml: `validation:
+  okera: { publicKeys: [file:///etc/jwt/a.pub, "file:///etc/jwt/b%20c.pub"], algorithms: [RSA256, RS512] }
+`,
+    });
+    expect(result.sources).toMatchObject([
+      { type: 'files', name: 'okera-keys-1', path: '/etc/jwt/a.pub', alg: 'RS256' },
+      { type: 'files', name: 'okera-keys-2', path: '/etc/jwt/b c.pub', alg: 'RS512' },
+    ]);
+    expect(result.sets).toMatchObject([
+      { name: 'okera-keys', sources: ['okera-keys-1', 'okera-keys-2'], paths: [], pemPaths: [] },
+    ]);
+    expect(result.validation?.issuers).toMatchObject([{ issuer: null, set: 'okera-keys', algorithms: null }]);
   });
 
   test('the public URL loses its last slash', async () => {

@@ -21,6 +21,10 @@ const register = (keys: string): string =>
 const registerWith = (keys: string): string =>
   register(`accessToken: { jwt: { issuer: i, source: a, audience: x } }, ${keys}`);
 
+/** A file with validation by these issuers, and these other keys. */
+const validate = (issuers: string, more = 'tokenCache: null'): string =>
+  `${sources}validation: { issuers: { ${issuers} }, ${more} }`;
+
 const refusals: [title: string, yaml: string, path: string, message: RegExp][] = [
   // The shape
   ['an unknown section', `${sources}serverr: {}`, 'serverr', /not a key.*Did you mean "server"/],
@@ -138,7 +142,88 @@ const refusals: [title: string, yaml: string, path: string, message: RegExp][] =
     'sets.x.paths[0]',
     /for the registration of keys/,
   ],
-  ['validation', `${sources}validation: {}`, 'validation', /not in this version/],
+  ['validation of nobody', `${sources}validation: {}`, 'validation.issuers', /at least one issuer/],
+  [
+    'an issuer without a name',
+    validate('a: { set: default }'),
+    'validation.issuers.a.issuer',
+    /or anyIssuer: true/,
+  ],
+  [
+    'an issuer with a name and none',
+    validate('a: { issuer: i, anyIssuer: true, set: default }'),
+    'validation.issuers.a.issuer',
+    /left out beside anyIssuer/,
+  ],
+  [
+    'an issuer with two sets of keys',
+    validate('a: { issuer: i, set: default }, b: { issuer: i, set: default }'),
+    'validation.issuers.b',
+    /has this issuer, and so does a/,
+  ],
+  [
+    'an issuer with the keys of no set',
+    validate('a: { issuer: i, set: defualt }'),
+    'validation.issuers.a.set',
+    /does not exist. Did you mean "default"/,
+  ],
+  [
+    'HS256',
+    validate('a: { issuer: i, set: default, algorithms: [HS256] }'),
+    'validation.issuers.a.algorithms[0]',
+    /must be "RS256"/,
+  ],
+  [
+    'clocks an hour apart',
+    validate('a: { issuer: i, set: default, clockSkew: 1h }'),
+    'validation.issuers.a.clockSkew',
+    /at most 5m/,
+  ],
+  [
+    'a key file on another host',
+    `${sources}validation: { okera: { publicKeys: [file://host/a.pub], algorithms: [RS256] } }`,
+    'validation.okera.publicKeys[0]',
+    /three slashes/,
+  ],
+  [
+    'a token that is sent in the clear',
+    `${sources}validation: { okera: { authenticationServerUrl: "http://a.example/" } }`,
+    'validation.okera.authenticationServerUrl',
+    /must be https/,
+  ],
+  [
+    'a place of groups that is not given',
+    validate('a: { issuer: i, set: default }', 'groups: { order: [claim, ldap] }'),
+    'validation.groups.order[1]',
+    /names ldap, but validation.groups.ldap is not given/,
+  ],
+  [
+    'a directory in the clear',
+    validate('a: { issuer: i, set: default }', 'groups: { ldap: { url: "ldap://l.example", base: x } }'),
+    'validation.groups.ldap.url',
+    /ldaps, or startTls/,
+  ],
+  [
+    'a filter for nobody',
+    validate(
+      'a: { issuer: i, set: default }',
+      'groups: { ldap: { url: "ldaps://l.example", base: x, userFilter: (uid=admin) } }',
+    ),
+    'validation.groups.ldap.userFilter',
+    /must hold {{sub}}/,
+  ],
+  [
+    'introspection for nobody',
+    validate('a: { issuer: i, set: default }', 'introspection: {}'),
+    'validation.introspection.clients',
+    /at least one client/,
+  ],
+  [
+    'a source with the name of another',
+    'sources: { okera-keys: { type: files, path: x } }\nvalidation: { okera: { publicKeys: [file:///a], algorithms: [RS256] } }',
+    'sources.okera-keys',
+    /choose another/,
+  ],
   // Listeners
   ['a port out of range', `${sources}server: { port: 65536 }`, 'server.port', /from 0 to 65535, not 65536/],
   ['a negative port', `${sources}ops: { port: -1 }`, 'ops.port', /from 0 to 65535/],

@@ -30,7 +30,16 @@ const keys = (): Map<string, SchemaNode> => {
 };
 
 /** Sections that are only containers have a heading, not a row. */
-const containers = new Set(['server', 'ops', 'cors', 'log', 'shutdown', 'sources', 'sets']);
+const containers = new Set([
+  'server',
+  'ops',
+  'cors',
+  'log',
+  'shutdown',
+  'sources',
+  'sets',
+  'validation.groups',
+]);
 
 test('the generated schema is current', async () => {
   expect(JSON.parse(await text('config/jwksd.schema.json'))).toEqual(configSchema());
@@ -127,7 +136,7 @@ describe('the published schema', () => {
     ['a source without its URL', { sources: { a: { type: 'jwks' } } }],
     ['a number for a duration', { shutdown: { grace: 10 } }],
     ['a bad name', { sources: { '.a': { type: 'files', path: 'x' } } }],
-    ['validation', { validation: {} }],
+    ['an issuer without its keys', { validation: { issuers: { a: { issuer: 'x' } } } }],
     ['registration for nobody', { registration: {} }],
   ])('refuses %s', (_title, value) => {
     expect(accepts(value)).toBe(false);

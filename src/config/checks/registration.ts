@@ -1,10 +1,8 @@
 import type { Complete } from '../complete.ts';
 import { parseDuration } from '../durations.ts';
 import { didYouMean } from '../near-miss.ts';
-import type { Path } from '../problem.ts';
 import type { Report } from '../validate.ts';
-import { isLoopback } from './hosts.ts';
-import { checkUrl } from './urls.ts';
+import { checkSecretUrl } from './urls.ts';
 
 /** Judges the section `registration`; `known` are the names of all sources the file has. */
 export const checkRegistration = (
@@ -44,14 +42,5 @@ export const checkRegistration = (
     warn(
       'registration.proof is cas: a proof can be used again by whoever sees it; strict binds it to its client',
     );
-  }
-};
-
-/** Refuses a URL to which a secret would be sent in the clear. */
-const checkSecretUrl = (path: Path, text: string, report: Report): void => {
-  if (!checkUrl(path, text, report)) return;
-  const url = new URL(text);
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    report(path, 'must be https: over plain http anybody between can read the secret and change the answer');
   }
 };

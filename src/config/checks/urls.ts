@@ -41,3 +41,12 @@ export const checkPlainHttp = (path: Path, text: string, allowed: boolean, repor
     'must be https: over plain http anybody between can replace the keys; inside a network you trust, set allowInsecureHttp: true for this source',
   );
 };
+
+/** Refuses a URL to which a secret would be sent in the clear. */
+export const checkSecretUrl = (path: Path, text: string, report: Report): void => {
+  if (!checkUrl(path, text, report)) return;
+  const url = new URL(text);
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    report(path, 'must be https: over plain http anybody between can read the secret and change the answer');
+  }
+};
