@@ -1,4 +1,5 @@
-import { readCertificates } from './certificates.ts';
+import type { Family } from './algorithms.ts';
+import { readCertificates, type Certificates } from './certificates.ts';
 import { excerpt } from './excerpt.ts';
 import type { Admission, AdmitOptions, Key, KeyWarning, PublicJwk } from './key.ts';
 import { readMaterial, type Material, type Read, type Refusal } from './material.ts';
@@ -52,7 +53,8 @@ function admit(entry: unknown, options: AdmitOptions): Admission {
   if ('reason' in metadata) return reject(metadata, read);
   const kid = readKid(read);
   if ('reason' in kid) return reject(kid, read);
-  const certificates = readCertificates(read, material.publicKey);
+  const certificates: Certificates =
+    options.provedAlg === undefined ? readCertificates(read, material.publicKey) : { members: {} };
 
   const warnings: KeyWarning[] = [];
   const named = kid.kid === undefined ? {} : { kid: excerpt(kid.kid) ?? '' };
@@ -85,7 +87,7 @@ function build(
   options: AdmitOptions,
 ): Key {
   const print = thumbprint(members);
-  const metadata = options.origin === 'file' ? completeMetadata(given, family, print, options) : given;
+  const metadata = publishedMetadata(given, family, print, options);
   const { kty, alg: _alg, ...numbers } = members;
   const { kid, use, alg, key_ops } = metadata;
   const jwk: PublicJwk = { kty };
@@ -103,6 +105,11 @@ function build(
     pem,
     fullOnly,
   }) as Key;
+}
+
+function publishedMetadata(given: Metadata, family: Family, print: string, options: AdmitOptions): Metadata {
+  if (options.provedAlg !== undefined) return { kid: print, use: 'sig', alg: options.provedAlg };
+  return options.origin === 'file' ? completeMetadata(given, family, print, options) : given;
 }
 
 function reject(refusal: Refusal, read: Read): Admission {
