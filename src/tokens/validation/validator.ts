@@ -1,0 +1,103 @@
+import type { Clock } from '../../clock.ts';
+import { distinct, groupsOfClaim, type GroupsResolver } from './groups.ts';
+import { validateSigned, type Issuer } from './issuers.ts';
+import { refused, type Accepted, type Refused, type Validation } from './outcome.ts';
+import { judgePolicy, type Policy } from './policy.ts';
+
+/** A server that is asked about a token; what it says is believed. */
+export interface Remote {
+  /** Never rejects. */
+  ask(token: string): Promise<RemoteAnswer>;
+}
+
+/** What a remote says of a token. */
+export type RemoteAnswer =
+  | {
+      readonly valid: true;
+      readonly sub: string;
+      readonly iss: string | undefined;
+      readonly claims: Readonly<Record<string, unknown>>;
+    }
+  /** It was asked and did not validate the token, or could not be asked. */
+  | { readonly valid: false; readonly unavailable: boolean; readonly hint: string };
+
+/** A token whose identity is settled, without its groups. */
+export interface Identity {
+  readonly sub: string;
+  readonly iss: string | undefined;
+  readonly issuer: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** What a validator works with. */
+export interface ValidatorParts {
+  readonly clock: Pick<Clock, 'wall'>;
+  readonly issuers: readonly Issuer[];
+  /** Asked first; undefined: nobody is. */
+  readonly remote?: Remote | undefined;
+  /** When the keys here are tried although there is a remote. */
+  readonly fallback?: 'always' | 'unavailable-only' | 'never';
+  readonly groups: {
+    readonly claim: string;
+    /** The claim is one of them, by `claim`. */
+    readonly order: readonly ('claim' | GroupsResolver)[];
+  };
+}
+
+/** Judges tokens by signature and dates, groups and policy. One for the whole service; every surface is an adapter of it. */
+export class Validator {
+  readonly #parts: ValidatorParts;
+
+  constructor(parts: ValidatorParts) {
+    this.#parts = parts;
+  }
+
+  /** Never rejects, whatever the token is. */
+  async validate(token: string, policy: Policy): Promise<Validation> {
+    const identity = await this.#identify(token);
+    if ('valid' in identity) return identity;
+    const groups = await this.#groups(identity);
+    if (!Array.isArray(groups)) return groups as Refused;
+    const accepted: Accepted = { valid: true, ...identity, groups };
+    return judgePolicy(accepted, policy) ?? accepted;
+  }
+
+  async #identify(token: string): Promise<Identity | Refused> {
+    const { remote, fallback = 'always', issuers, clock } = this.#parts;
+    let refusal: Refused | undefined;
+    if (remote !== undefined && token !== '') {
+      const answer = await remote.ask(token);
+      if (answer.valid) {
+        return { sub: answer.sub, iss: answer.iss, issuer: 'remote', claims: answer.claims };
+      }
+      refusal = refused(answer.unavailable ? 'remote_unavailable' : 'remote_refused', answer.hint, 'remote');
+      const goOn = fallback === 'always' || (fallback === 'unavailable-only' && answer.unavailable);
+      if (!goOn) return refusal;
+    }
+    const signed = await validateSigned(token, issuers, clock);
+    if (signed.valid) {
+      const { sub, iss, issuer, claims } = signed;
+      return { sub, iss, issuer: issuer.name, claims };
+    }
+    // Of a token that is nothing the keys here could verify, the remote's word is the one that explains.
+    return signed.reason === 'opaque' && refusal !== undefined ? refusal : signed;
+  }
+
+  async #groups({ sub, claims, issuer }: Identity): Promise<readonly string[] | Refused> {
+    const { claim, order } = this.#parts.groups;
+    const claimed = groupsOfClaim(claims[claim]);
+    if (claimed === 'malformed') {
+      return refused('bad_groups', `${claim} is not a list of texts`, issuer);
+    }
+    for (const place of order) {
+      if (place === 'claim') {
+        if (claimed !== 'absent') return claimed;
+        continue;
+      }
+      const answer = await place.resolve(sub);
+      if (answer.known === 'unavailable') return refused('groups_unavailable', answer.hint, issuer);
+      if (answer.known) return distinct(answer.groups);
+    }
+    return [];
+  }
+}
