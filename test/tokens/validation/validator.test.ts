@@ -214,23 +214,23 @@ describe('a policy', () => {
   });
 });
 
-describe('groups', () => {
-  const says = (answer: GroupsAnswer): GroupsResolver & { asked: string[] } => {
-    const asked: string[] = [];
-    return {
-      asked,
-      resolve: async (sub) => {
-        asked.push(sub);
-        return await Promise.resolve(answer);
-      },
-    };
+const says = (answer: GroupsAnswer): GroupsResolver & { asked: string[] } => {
+  const asked: string[] = [];
+  return {
+    asked,
+    resolve: async (sub) => {
+      asked.push(sub);
+      return await Promise.resolve(answer);
+    },
   };
-  const groupsOf = async (claims: object, ...places: readonly GroupsResolver[]): Promise<unknown> => {
-    const groups = { claim: 'groups', order: ['claim' as const, ...places] };
-    const outcome = await validate(ofA(claims), { groups });
-    return outcome.valid ? outcome.groups : outcome.reason;
-  };
+};
+const groupsOf = async (claims: object, ...places: readonly GroupsResolver[]): Promise<unknown> => {
+  const groups = { claim: 'groups', order: ['claim' as const, ...places] };
+  const outcome = await validate(ofA(claims), { groups });
+  return outcome.valid ? outcome.groups : outcome.reason;
+};
 
+describe('groups', () => {
   test('of the claim win even when there are none', async () => {
     const ldap = says({ known: true, groups: ['l'] });
     expect(await groupsOf({ groups: [] }, ldap)).toEqual([]);
@@ -254,8 +254,9 @@ describe('groups', () => {
   });
 });
 
+const remote = (answer: RemoteAnswer): Remote => ({ ask: async () => await Promise.resolve(answer) });
+
 describe('a remote', () => {
-  const remote = (answer: RemoteAnswer): Remote => ({ ask: async () => await Promise.resolve(answer) });
   const accepts = remote({ valid: true, sub: 'joe', iss: undefined, claims: { sub: 'joe', groups: ['r'] } });
   const refuses = remote({ valid: false, unavailable: false, hint: 'it said 401' });
   const down = remote({ valid: false, unavailable: true, hint: 'it hangs' });
