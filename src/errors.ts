@@ -28,7 +28,9 @@ export const errors = {
   config_invalid: { exit: 2, title: 'The configuration is not valid' },
   deny_list_damaged: { exit: 2, title: 'The deny list cannot be read' },
   failed: { exit: 1, title: 'The command failed' },
-} as const satisfies Record<string, { title: string } & ({ status: number } | { exit: 1 | 2 })>;
+  // What shells say of a program that Ctrl-C ended.
+  cancelled: { exit: 130, title: 'The user cancelled the command' },
+} as const satisfies Record<string, { title: string } & ({ status: number } | { exit: 1 | 2 | 130 })>;
 
 /** A code of the catalogue. */
 export type ErrorCode = keyof typeof errors;

@@ -67,6 +67,8 @@ const wrongOption = (command: Command, words: readonly string[], error: unknown)
     .map((word) => word.split('=', 1)[0] ?? '')
     .find((word) => !names.includes(word));
   const hint = unknown === undefined ? '' : didYouMean(unknown, names);
-  const message = error instanceof Error ? (error.message.split('. ')[0] ?? '') : '';
+  const said = error instanceof Error ? (error.message.split(/\.[ \n]/u, 1)[0] ?? '') : '';
+  const [, option] = /^Option '(.*)' argument is ambiguous/u.exec(said) ?? [];
+  const message = option === undefined ? said : `a value that starts with a dash is written ${option}=VALUE`;
   return new JwksdError('usage', `${message}.${hint} ${pageOf(command)}`, { cause: error });
 };

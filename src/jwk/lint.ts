@@ -181,6 +181,7 @@ function lintForClients({ jwk }: Key, alg: unknown, add: (code: LintCode, detail
   }
 }
 
-function hasTopBit(coordinate: string | undefined): boolean {
+/** Whether a coordinate begins with a set bit, which Opencast up to 18 on newer Java does not survive. */
+export function hasTopBit(coordinate: string | undefined): boolean {
   return ((Buffer.from((coordinate ?? '').slice(0, 4), 'base64url')[0] ?? 0) & 0x80) !== 0;
 }

@@ -3,7 +3,7 @@ import { privateHalfWarning } from './admit.ts';
 import { longestChain } from './certificates.ts';
 import { decodeText, parseJson } from './json.ts';
 import type { ParsedSet } from './key.ts';
-import { readPemBlock } from './pem-key.ts';
+import { readPemBlock, type PrivateBlocks } from './pem-key.ts';
 import { pemBlocks } from './pem.ts';
 import { admitEntries, entriesOf } from './parse-set.ts';
 import { SetCollector } from './set-collector.ts';
@@ -17,6 +17,14 @@ export interface KeyFileOptions {
   readonly rsaAlg?: string | undefined;
   /** Keys beyond this many are not looked at. */
   readonly maxKeys: number;
+  /** Takes the private halves, for a command that was asked for them. Without it they are never kept. */
+  readonly privates?: PrivateHalves;
+}
+
+/** Who takes the private halves that a file holds. */
+export interface PrivateHalves extends PrivateBlocks {
+  /** Looks at one entry of a JWK or JWK Set; one without private members is not an error. */
+  addJwk(entry: unknown): void;
 }
 
 /**
@@ -78,6 +86,9 @@ function* parseJsonFile(text: string, options: KeyFileOptions): Generator<void, 
   yield;
   if (!json.ok) return unreadable(json.detail.replace('the body', 'the file'));
   const set = entriesOf(json.value);
+  if (options.privates !== undefined) {
+    for (const entry of set.ok ? set.entries : [json.value]) options.privates.addJwk(entry);
+  }
   if (set.ok) return yield* admitEntries(set.entries, { ...fileOrigin(options), maxKeys: options.maxKeys });
   if (Object.hasOwn(json.value as object, 'keys')) return unreadable(set.detail);
   if (!Object.hasOwn(json.value as object, 'kty')) {
@@ -112,7 +123,7 @@ function* parsePem(text: string, options: KeyFileOptions): Generator<void, Parse
       beyond += 1;
       continue;
     }
-    const content = readPemBlock(block);
+    const content = readPemBlock(block, options.privates);
     if (content.kind === 'certificate' && pending && continues(pending.chain, content.certificate)) {
       if (pending.chain.length < longestChain) pending.chain.push(content.certificate);
     } else if (content.kind !== 'skip') {

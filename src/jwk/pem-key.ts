@@ -9,6 +9,12 @@ export type PemContent =
   | { readonly kind: 'skip' }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
+/** Opens private blocks for a command that was asked for the private half; the server has none. */
+export interface PrivateBlocks {
+  /** The public half of the block, which keeps the private one for itself; or why it cannot be opened. */
+  open(block: PemBlock): { readonly jwk: object } | Refusal;
+}
+
 /** How each kind of key block is read. */
 const readers = new Map<string, { readonly isPrivate: boolean; read(der: Buffer): KeyObject }>([
   ['PUBLIC KEY', { isPrivate: false, read: (key) => createPublicKey({ key, format: 'der', type: 'spki' }) }],
@@ -37,11 +43,16 @@ const refuse = (reason: Refusal['reason'], detail: string): PemContent => ({
   refusal: { reason, detail },
 });
 
-/** Reads the public half of a PEM block; the private half of a private key is dropped here. */
-export const readPemBlock = (block: PemBlock): PemContent => {
+/** Reads the public half of a PEM block; the private half of a private key is dropped here, unless `privates` takes it. */
+export const readPemBlock = (block: PemBlock, privates?: PrivateBlocks): PemContent => {
   const { label } = block;
+  if (privates !== undefined && label.endsWith('PRIVATE KEY')) {
+    const opened = privates.open(block);
+    if ('jwk' in opened) return { kind: 'key', jwk: opened.jwk, isPrivate: true };
+    return refuse(opened.reason, `${label}: ${opened.detail}`);
+  }
   // "openssl ecparam -genkey" writes the curve in front of a key that names it again.
-  if (label.endsWith(' PARAMETERS')) return { kind: 'skip' };
+  if (label.endsWith(' PARAMETERS') && block.problem === undefined) return { kind: 'skip' };
   if (label === 'ENCRYPTED PRIVATE KEY') return refuse('malformed', `${label}: ${encrypted}`);
   if (label === 'OPENSSH PRIVATE KEY') {
     return refuse('malformed', `${label}: this form is not read; put the .pub file that belongs to it here`);
@@ -58,17 +69,22 @@ export const readPemBlock = (block: PemBlock): PemContent => {
     const publicKey = reader.isPrivate ? createPublicKey(key) : key;
     return { kind: 'key', jwk: publicKey.export({ format: 'jwk' }), isPrivate: reader.isPrivate };
   } catch (error) {
-    return explain(label, (error as { code?: unknown }).code);
+    const { reason, detail } = explainCrypto(error);
+    return refuse(reason, `${label}: ${detail}`);
   }
 };
 
-function explain(label: string, code: unknown): PemContent {
-  switch (code) {
+/** Why Node.js read no key, or made no JWK of it. */
+export const explainCrypto = (error: unknown): Refusal => {
+  switch ((error as { code?: unknown }).code) {
     case 'ERR_CRYPTO_JWK_UNSUPPORTED_CURVE':
-      return refuse('unsupported_crv', `${label}: no JWK exists for this curve`);
+      return { reason: 'unsupported_crv', detail: 'no JWK exists for this curve' };
     case 'ERR_CRYPTO_JWK_UNSUPPORTED_KEY_TYPE':
-      return refuse('unsupported_kty', `${label}: no JWK exists for this type of key`);
+      return { reason: 'unsupported_kty', detail: 'no JWK exists for this type of key' };
     default:
-      return refuse('malformed', `${label}: damaged, or of a type this version of Node.js does not know`);
+      return {
+        reason: 'malformed',
+        detail: 'damaged, or of a type this version of Node.js does not know',
+      };
   }
-}
+};

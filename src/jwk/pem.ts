@@ -1,7 +1,12 @@
 /** One block of a PEM text (RFC 7468), or why it is none. */
 export type PemBlock =
-  | { readonly label: string; readonly der: Buffer; readonly problem?: never }
-  | { readonly label: string; readonly problem: string };
+  | { readonly label: string; readonly der: Buffer; readonly problem?: never; readonly locked?: never }
+  | {
+      readonly label: string;
+      readonly problem: string;
+      /** The block as it stands, where only a passphrase is missing to read it (RFC 1421 §4.6.1.1). */
+      readonly locked?: string;
+    };
 
 const literalLineBreaks =
   'it holds the two characters "\\n" where line breaks belong: replace each with a real line break';
@@ -18,12 +23,14 @@ export function* pemBlocks(text: string): Generator<PemBlock, void, void> {
   let label: string | undefined;
   let problem: string | undefined;
   let body: string[] = [];
+  let headers: string[] = [];
   const end = (was: string): PemBlock => {
     const base64 = body.join('');
     if (problem === undefined && !/^[\d+/A-Za-z]+={0,2}$/.test(base64)) problem = 'its body is not base64';
-    return problem === undefined
-      ? { label: was, der: Buffer.from(base64, 'base64') }
-      : { label: was, problem };
+    if (problem === undefined) return { label: was, der: Buffer.from(base64, 'base64') };
+    if (problem !== encrypted) return { label: was, problem };
+    const lines = [`-----BEGIN ${was}-----`, ...headers, '', ...body, `-----END ${was}-----`, ''];
+    return { label: was, problem, locked: lines.join('\n') };
   };
   for (const [line] of text.matchAll(/[^\r\n]+/g)) {
     const begin = /^(.*?)-----BEGIN ([ \dA-Z]{1,40})-----(.*)$/.exec(line);
@@ -32,6 +39,7 @@ export function* pemBlocks(text: string): Generator<PemBlock, void, void> {
       const [, before = '', name = '', rest = ''] = begin;
       label = name;
       body = [];
+      headers = [];
       problem = before === '' ? undefined : indented;
       if (rest.trim() !== '' || before.trim() !== '') {
         const why = rest.includes(String.raw`\n`) ? literalLineBreaks : glued;
@@ -44,9 +52,10 @@ export function* pemBlocks(text: string): Generator<PemBlock, void, void> {
     } else if (label !== undefined) {
       if (line.includes(String.raw`\n`)) problem ??= literalLineBreaks;
       else if (/^\s+\S/.test(line)) problem ??= indented;
-      else if (/^Proc-Type:.*ENCRYPTED/.test(line)) problem ??= encrypted;
       // Headers of the old encapsulation (RFC 1421 §4.4) are not part of the key.
-      else if (!/^[\dA-Za-z-]+:/.test(line)) body.push(line.trimEnd());
+      else if (/^[\dA-Za-z-]+:/.test(line)) headers.push(line.trimEnd());
+      else body.push(line.trimEnd());
+      if (/^Proc-Type:.*ENCRYPTED/.test(line)) problem ??= encrypted;
     }
   }
   if (label !== undefined) yield { label, problem: 'it has no END line' };

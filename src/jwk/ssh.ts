@@ -15,8 +15,14 @@ const base64url = (bytes: Buffer): string => bytes.toString('base64url');
 /** Reads one line `type base64 comment` as OpenSSH writes it to `.pub` (RFC 4253 §6.6, RFC 5656 §3.1, RFC 8709 §4). */
 export const readSshKey = (line: string): { readonly jwk: object } | Refusal => {
   const [type = '', base64 = ''] = line.trim().split(/[\t ]+/, 2);
-  const fields = splitFields(Buffer.from(base64, 'base64'));
-  if (fields === undefined || fields[0]?.toString('latin1') !== type) {
+  return readSshBlob(Buffer.from(base64, 'base64'), type);
+};
+
+/** Reads the public key blob (RFC 4253 §6.6); `type` is what the line around it promises. */
+export const readSshBlob = (blob: Buffer, promised?: string): { readonly jwk: object } | Refusal => {
+  const fields = splitFields(blob);
+  const type = fields?.[0]?.toString('latin1');
+  if (fields === undefined || type === undefined || (promised !== undefined && type !== promised)) {
     return { reason: 'malformed', detail: 'the OpenSSH public key is cut off or damaged' };
   }
   const [, first, second] = fields;

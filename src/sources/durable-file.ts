@@ -71,12 +71,18 @@ export const syncDirectory = async (directory: string): Promise<void> => {
   }
 };
 
-/** Removes what writes of `file` that were killed left behind before `wall` (milliseconds since the epoch). Never rejects. */
-export const sweepAbandoned = async (file: string, wall: number): Promise<void> => {
-  const directory = path.dirname(file);
-  const ours = `.${path.basename(file)}.`;
+/**
+ * Removes what writes that were killed before `wall` (milliseconds since the epoch) left behind in a directory, of the
+ * files whose names are `ours`. Never rejects.
+ */
+export const sweepAbandoned = async (
+  directory: string,
+  ours: (name: string) => boolean,
+  wall: number,
+): Promise<void> => {
   for (const name of await readdir(directory).catch(() => [])) {
-    if (!name.startsWith(ours) || !name.endsWith('.tmp')) continue;
+    const [, file] = /^\.(.+)\.[0-9a-f]+\.tmp$/.exec(name) ?? [];
+    if (file === undefined || !ours(file)) continue;
     const temporary = path.join(directory, name);
     const age = await stat(temporary).catch(() => undefined);
     if (age !== undefined && age.mtimeMs < wall) await rm(temporary, { force: true }).catch(() => undefined);

@@ -1,9 +1,6 @@
-import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JwksdError } from '../../errors.ts';
-import { entriesOf } from '../../jwk/parse-set.ts';
-import { writeDurably } from '../../sources/durable-file.ts';
-import type { SigningPair } from './key-pair.ts';
 
 /** The files of a key pair, absolute. */
 export interface KeyFiles {
@@ -12,17 +9,21 @@ export interface KeyFiles {
   readonly jwkSet: string;
 }
 
-/** Names that may become part of a file name: no path, no hidden file, nothing a shell would mind. */
-const fileName = /^(?!\.)[A-Za-z0-9._-]{1,100}$/u;
+/** Names that may become part of a file name: no path, no hidden file, nothing a shell takes for an option. */
+const fileName = /^(?![.-])[A-Za-z0-9._-]{1,100}$/u;
+
+/** What is wrong with a name that is to become part of a file name; undefined when nothing is. */
+export const nameProblem = (name: string): string | undefined => {
+  if (fileName.test(name)) return undefined;
+  const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name);
+  const length = name.length > 100 ? ` (it has ${name.length} characters)` : '';
+  return `${shown} cannot be a name${length}: use 1 to 100 of A-Z a-z 0-9 . _ -, not starting with a dot or a dash`;
+};
 
 /** Where the pair `name` lives below `directory`. @throws {JwksdError} `usage` for a name that is no file name. */
 export const keyFiles = (directory: string, name: string): KeyFiles => {
-  if (!fileName.test(name)) {
-    throw new JwksdError(
-      'usage',
-      `${JSON.stringify(name)} cannot be a name: use 1 to 100 of A-Z a-z 0-9 . _ -, not starting with a dot`,
-    );
-  }
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw new JwksdError('usage', problem);
   return {
     privateKey: path.join(directory, 'keys', `${name}_private.pem`),
     publicJwk: path.join(directory, 'outputs', `${name}_public.jwk.json`),
@@ -31,63 +32,61 @@ export const keyFiles = (directory: string, name: string): KeyFiles => {
 };
 
 /**
- * Writes a pair: the private key (0600 in a 0700 directory), the public JWK, and the set with the public key added.
+ * Makes the directories of a pair, whatever the umask: 0700 for the private key, 0755 for the others. Resolves with what
+ * the user should know about them.
  *
- * Each file appears complete or not at all. The private key comes first: a public key without its private half would be
- * published for nobody.
- *
- * @throws {JwksdError} `failed` when a file exists and `force` is not set, or the set there is not a JWK Set.
+ * A directory for private keys that was there gets 0700 too, unless it is a symbolic link: what it leads to has other
+ * uses.
  */
-export const writeKeyFiles = async (files: KeyFiles, pair: SigningPair, force: boolean): Promise<void> => {
-  const set = await addToSet(files.jwkSet, pair);
-  const privateDirectory = path.dirname(files.privateKey);
-  await mkdir(privateDirectory, { recursive: true, mode: 0o700 });
-  await chmod(privateDirectory, 0o700);
-  const publicDirectory = path.dirname(files.jwkSet);
-  // Made here or not: whoever may write into it may add a key that is then trusted.
-  if ((await mkdir(publicDirectory, { recursive: true, mode: 0o755 })) !== undefined)
-    await chmod(publicDirectory, 0o755);
-  if (!force) await refuseExisting(files.publicJwk);
-  await write(files.privateKey, pair.privatePem, 0o600, force);
-  await write(files.publicJwk, `${JSON.stringify(pair.key.jwk, undefined, 2)}\n`, 0o644, force);
-  await write(files.jwkSet, set, 0o644, true);
-};
-
-const refuseExisting = async (file: string): Promise<void> => {
-  try {
-    await readFile(file);
-  } catch {
-    return;
+export const makeDirectories = async (files: KeyFiles): Promise<readonly string[]> => {
+  const keys = path.dirname(files.privateKey);
+  const outputs = path.dirname(files.jwkSet);
+  await make(path.dirname(keys), 0o755);
+  await make(outputs, 0o755);
+  await make(keys, 0o700);
+  if (!(await lstat(keys)).isSymbolicLink()) {
+    await chmod(keys, 0o700);
+    return [];
   }
-  throw exists(file);
+  const { mode } = await stat(keys);
+  return (mode & 0o077) === 0
+    ? []
+    : [`${keys} leads to a directory that others may look into; close it with chmod 700`];
 };
 
-const exists = (file: string): JwksdError =>
-  new JwksdError(
-    'failed',
-    `${file} exists and is not overwritten; choose another --name, or --force to replace it`,
-  );
+const make = async (directory: string, mode: number): Promise<void> => {
+  const made = await mkdir(directory, { recursive: true, mode });
+  // Of several that were made only the last one is what was asked for; the others lead to it.
+  if (made !== undefined) await chmod(directory, mode);
+};
 
-/** The text of the set at `file` with the pair's public key added; a key of the same `kid` is replaced. */
-const addToSet = async (file: string, { key }: SigningPair): Promise<string> => {
-  let entries: readonly unknown[] = [];
+/** The file that `file` stands for: where it is a symbolic link, what that leads to. */
+export const targetOf = async (file: string): Promise<string> => {
   try {
-    const decoded = entriesOf(JSON.parse(await readFile(file, 'utf8')));
-    if (!decoded.ok) throw new JwksdError('failed', `${file}: ${decoded.detail}; move it away first`);
-    ({ entries } = decoded);
+    return await realpath(file);
   } catch (error) {
-    if (error instanceof SyntaxError)
-      throw new JwksdError('failed', `${file} is not JSON; move it away first`);
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
+    if (await exists(file)) {
+      throw new JwksdError(
+        'failed',
+        `${file} is a symbolic link that leads nowhere; remove it or make its target`,
+      );
+    }
+    const parent = path.dirname(file);
+    return path.join(await realpath(parent).catch(() => parent), path.basename(file));
   }
-  const others = entries.filter((entry) => (entry as { kid?: unknown } | null)?.kid !== key.jwk.kid);
-  return `${JSON.stringify({ keys: [...others, key.jwk] }, undefined, 2)}\n`;
 };
 
-const write = async (file: string, text: string, mode: number, replace: boolean): Promise<void> => {
+/** Whether there is anything of this name, a link that leads nowhere included. */
+export const exists = async (file: string): Promise<boolean> => {
   try {
-    await writeDurably(file, [text], { mode, replace });
+    await lstat(file);
+    return true;
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? exists(file) : error;
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
   }
 };
+
+/** The code of a file system error. */
+export const codeOf = (error: unknown): string => String((error as NodeJS.ErrnoException).code);

@@ -68,7 +68,8 @@ export class LastKnownGood {
 
   /** Removes what writes that were killed left behind before `wall` (milliseconds since the epoch). */
   async sweep(wall: number): Promise<void> {
-    await sweepAbandoned(this.#file, wall);
+    const ours = path.basename(this.#file);
+    await sweepAbandoned(this.#directory, (name) => name === ours, wall);
   }
 
   /** Replaces the file. Rejects when the disk refuses; the old file is then untouched. */
