@@ -1,6 +1,6 @@
 import { JwksdError } from '../../errors.ts';
-import { didYouMean } from '../../config/near-miss.ts';
 import { kidDigest } from '../../jwk/kid-digest.ts';
+import type { ClientName } from './choices.ts';
 
 /** What the text about a written pair names. */
 export interface Written {
@@ -89,16 +89,8 @@ const jitsi: KeyClient = {
     publish(written),
 };
 
-const clients: Readonly<Record<string, KeyClient>> = { moodle, opencast, tobira, jitsi };
-
-/** The client of this name. @throws {JwksdError} `usage` for an unknown one. */
-export const clientOf = (name: string): KeyClient => {
-  const client = Object.hasOwn(clients, name) ? clients[name] : undefined;
-  if (client !== undefined) return client;
-  const names = Object.keys(clients);
-  const hint = didYouMean(name, names);
-  throw new JwksdError('usage', `--for ${name} is not one of ${names.join(', ')}.${hint}`);
-};
+/** What is known of each client. */
+export const clients: Readonly<Record<ClientName, KeyClient>> = { moodle, opencast, tobira, jitsi };
 
 /** Refuses what the client could not use. @throws {JwksdError} `usage`, with the reason. */
 export const checkFor = (name: string, client: KeyClient, alg: string, encrypt: boolean): void => {

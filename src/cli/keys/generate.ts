@@ -5,20 +5,22 @@ import type { Key } from '../../jwk/key.ts';
 import { hasTopBit } from '../../jwk/lint.ts';
 import { isSet, text, type Io, type Parsed } from '../command.ts';
 import { askHidden, canAsk, passphraseOf } from '../passphrase.ts';
-import { checkFor, clientOf, type KeyClient } from './clients.ts';
+import { algorithmTypes, type ClientName } from './choices.ts';
+import { checkFor, clients, type KeyClient } from './clients.ts';
 import { keyFiles, type KeyFiles } from './key-files.ts';
-import { createSigningPair, signingAlgorithms, typeOf } from './key-pair.ts';
+import { createSigningPair } from './key-pair.ts';
 import { writePair } from './pair-files.ts';
 
 /** Runs `jwksd keys generate`: a key pair in files, the public half ready to be served. */
 export const generate = async (parsed: Parsed, io: Io): Promise<number> => {
   const asked = wantsQuestions(parsed, io) ? await questions(io) : undefined;
-  const forName = text(parsed, 'for');
-  const client = forName === undefined ? undefined : clientOf(forName);
+  // The table has let nothing else through.
+  const forName = text(parsed, 'for') as ClientName | undefined;
+  const client = forName === undefined ? undefined : clients[forName];
   const alg = text(parsed, 'alg') ?? asked?.alg ?? client?.algs[0] ?? 'ES256';
   const passphraseFile = text(parsed, 'passphrase-file');
   const encrypt = isSet(parsed, 'encrypt') || passphraseFile !== undefined;
-  if (client !== undefined && signingAlgorithms.includes(alg)) checkFor(forName ?? '', client, alg, encrypt);
+  if (client !== undefined) checkFor(forName ?? '', client, alg, encrypt);
   const accept = acceptable(parsed, alg, client);
   const name = text(parsed, 'name') ?? asked?.name ?? forName ?? 'key';
   const files = keyFiles(path.resolve(io.cwd, text(parsed, 'dir') ?? '.'), name);
@@ -37,7 +39,7 @@ export const generate = async (parsed: Parsed, io: Io): Promise<number> => {
   );
   for (const note of notes) io.stderr.write(`note: ${note}\n`);
   if (alg === 'Ed25519') io.stderr.write('note: Octoka knows this algorithm as EdDSA only\n');
-  if (typeOf(alg) === 'AKP') {
+  if (algorithmTypes[alg] === 'AKP') {
     io.stderr.write(
       'note: only a set of the profile "full" publishes it: one such key breaks several clients\n',
     );
@@ -61,10 +63,7 @@ const questions = async (io: Io): Promise<{ readonly alg: string; readonly name:
   await (await import('./questionnaire.ts')).askForPair(io);
 
 const acceptable = (parsed: Parsed, alg: string, client: KeyClient | undefined): ((key: Key) => boolean) => {
-  const compat = text(parsed, 'compat');
-  if (compat === undefined) return () => true;
-  if (compat !== 'legacy')
-    throw new JwksdError('usage', `--compat ${compat} is not known; there is only: legacy`);
+  if (text(parsed, 'compat') === undefined) return () => true;
   if (client?.inOpencast !== true) {
     throw new JwksdError(
       'usage',
@@ -72,7 +71,8 @@ const acceptable = (parsed: Parsed, alg: string, client: KeyClient | undefined):
     );
   }
   // Opencast up to 18 on newer Java takes a coordinate for a negative number when its first bit is set.
-  return ({ jwk }) => typeOf(alg) !== 'EC' || ![jwk.x, jwk.y].some((coordinate) => hasTopBit(coordinate));
+  return ({ jwk }) =>
+    algorithmTypes[alg] !== 'EC' || ![jwk.x, jwk.y].some((coordinate) => hasTopBit(coordinate));
 };
 
 const newPassphrase = async (file: string | undefined, io: Io): Promise<string> => {

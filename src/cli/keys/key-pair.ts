@@ -1,9 +1,9 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { didYouMean } from '../../config/near-miss.ts';
 import { JwksdError } from '../../errors.ts';
 import { admitJwk } from '../../jwk/admit.ts';
 import type { Key } from '../../jwk/key.ts';
+import { algorithmTypes, type PairType } from './choices.ts';
 
 /** A key pair for signing: the private half, and the public half admitted and complete. */
 export interface SigningPair {
@@ -33,25 +33,15 @@ const generate = promisify(generateKeyPair) as unknown as (
   options: { namedCurve?: string; modulusLength?: number } | undefined,
 ) => Promise<Pair>;
 
-/** How the questionnaire groups the algorithms. */
-export type AlgorithmType = 'EC' | 'RSA' | 'OKP' | 'AKP';
+const curves: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
 
-interface Algorithm {
-  readonly type: AlgorithmType;
-  make(bits: number): Promise<Pair>;
-}
-
-const ec = (namedCurve: string): Algorithm => ({
-  type: 'EC',
-  make: async () => await generate('ec', { namedCurve }),
-});
-const rsa: Algorithm = { type: 'RSA', make: async (bits) => await generate('rsa', { modulusLength: bits }) };
-const ed25519: Algorithm = { type: 'OKP', make: async () => await generate('ed25519', undefined) };
-const mlDsa = (parameters: string): Algorithm => ({
-  type: 'AKP',
-  make: async () => {
+const makers: Readonly<Record<PairType, (alg: string, bits: number) => Promise<Pair>>> = {
+  EC: async (alg) => await generate('ec', { namedCurve: curves[alg] ?? '' }),
+  RSA: async (_alg, bits) => await generate('rsa', { modulusLength: bits }),
+  OKP: async () => await generate('ed25519', undefined),
+  AKP: async (alg) => {
     try {
-      return await generate(parameters, undefined);
+      return await generate(alg.toLowerCase(), undefined);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ERR_INVALID_ARG_VALUE') throw error;
       throw new JwksdError(
@@ -61,32 +51,7 @@ const mlDsa = (parameters: string): Algorithm => ({
       );
     }
   },
-});
-
-/** The algorithms a pair can be made for (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864, RFC 9964). */
-const algorithms: Readonly<Record<string, Algorithm>> = {
-  ES256: ec('P-256'),
-  ES384: ec('P-384'),
-  ES512: ec('P-521'),
-  RS256: rsa,
-  RS384: rsa,
-  RS512: rsa,
-  PS256: rsa,
-  PS384: rsa,
-  PS512: rsa,
-  EdDSA: ed25519,
-  Ed25519: ed25519,
-  'ML-DSA-44': mlDsa('ml-dsa-44'),
-  'ML-DSA-65': mlDsa('ml-dsa-65'),
-  'ML-DSA-87': mlDsa('ml-dsa-87'),
 };
-
-/** Names of the algorithms {@link createSigningPair} takes. */
-export const signingAlgorithms: readonly string[] = Object.keys(algorithms);
-
-/** The type of key an algorithm works with; undefined for one no pair can be made for. */
-export const typeOf = (alg: string): AlgorithmType | undefined =>
-  Object.hasOwn(algorithms, alg) ? algorithms[alg]?.type : undefined;
 
 /**
  * Makes a key pair for `alg`.
@@ -98,16 +63,13 @@ export const createSigningPair = async (
   alg: string,
   { bits = 3072, kid, accept = () => true }: PairOptions = {},
 ): Promise<SigningPair> => {
-  const algorithm = Object.hasOwn(algorithms, alg) ? algorithms[alg] : undefined;
-  if (algorithm === undefined) {
-    const hint = didYouMean(alg, signingAlgorithms);
-    throw new JwksdError('usage', `--alg ${alg} is not one of ${signingAlgorithms.join(', ')}.${hint}`);
-  }
+  const type = Object.hasOwn(algorithmTypes, alg) ? algorithmTypes[alg] : undefined;
+  if (type === undefined) throw new JwksdError('usage', `no key pair can be made for --alg ${alg}`);
   if (!Number.isInteger(bits) || bits < 2048 || bits > 8192) {
     throw new JwksdError('usage', '--bits must be a whole number from 2048 to 8192');
   }
   for (;;) {
-    const pair = await algorithm.make(bits);
+    const pair = await makers[type](alg, bits);
     const key = admitted(pair, alg, kid);
     if (!accept(key)) continue;
     return {

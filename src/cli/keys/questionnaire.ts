@@ -3,7 +3,7 @@ import { select, text } from '@clack/prompts';
 import { JwksdError } from '../../errors.ts';
 import type { Io } from '../command.ts';
 import { nameProblem } from './key-files.ts';
-import type { AlgorithmType } from './key-pair.ts';
+import type { PairType } from './choices.ts';
 
 /** What the user chose. */
 export interface Answers {
@@ -11,13 +11,13 @@ export interface Answers {
   readonly name: string;
 }
 
-const types: { value: AlgorithmType; label: string; hint: string }[] = [
+const types: { value: PairType; label: string; hint: string }[] = [
   { value: 'EC', label: 'EC', hint: 'Moodle, Opencast, Octoka, Tobira' },
   { value: 'RSA', label: 'RSA', hint: 'Jitsi, and whatever is old' },
   { value: 'OKP', label: 'EdDSA', hint: 'Ed25519; not for Moodle and Opencast' },
 ];
 
-const algorithms: Readonly<Record<AlgorithmType, readonly { value: string; hint?: string }[]>> = {
+const algorithms: Readonly<Record<PairType, readonly { value: string; hint?: string }[]>> = {
   EC: [{ value: 'ES256', hint: 'everywhere' }, { value: 'ES384' }, { value: 'ES512' }],
   RSA: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'].map((value) =>
     value === 'RS256' ? { value, hint: 'everywhere; what Jitsi expects' } : { value },
@@ -33,8 +33,8 @@ const algorithms: Readonly<Record<AlgorithmType, readonly { value: string; hint?
  */
 export const askForPair = async (io: Io): Promise<Answers> => {
   const stream = { input: io.stdin as Readable, output: screenOf(io) };
-  const type = answered<AlgorithmType>(
-    await select<AlgorithmType>({ ...stream, message: 'Type of key', options: types }),
+  const type = answered<PairType>(
+    await select<PairType>({ ...stream, message: 'Type of key', options: types }),
   );
   const offered = algorithms[type];
   const [only] = offered;

@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { algorithmTypes, clientNames, formatNames } from './choices.ts';
 
 const passphraseFile = {
   type: 'string',
@@ -17,7 +18,8 @@ export const keysCommands: readonly Command[] = [
       alg: {
         type: 'string',
         value: 'ALG',
-        help: 'ES256, ES384, ES512, RS256…, PS256…, EdDSA, ML-DSA-44, -65, -87 (default ES256)',
+        choices: Object.keys(algorithmTypes),
+        help: 'what the pair signs with (default ES256, or what --for prefers); ML-DSA needs Node.js 24',
       },
       bits: { type: 'string', value: 'N', help: 'size of an RSA key (default 3072)' },
       name: {
@@ -30,11 +32,13 @@ export const keysCommands: readonly Command[] = [
       for: {
         type: 'string',
         value: 'CLIENT',
-        help: 'moodle, opencast, tobira or jitsi: refuses what it cannot use, says what to paste where',
+        choices: clientNames,
+        help: 'refuses what this client cannot use, and says what to paste where',
       },
       compat: {
         type: 'string',
-        value: 'legacy',
+        value: 'COMPAT',
+        choices: ['legacy'],
         help: 'with --for: an EC key that also Opencast up to 18 on newer Java takes',
       },
       encrypt: { type: 'boolean', help: 'encrypt the private key; asks for a passphrase' },
@@ -56,7 +60,7 @@ export const keysCommands: readonly Command[] = [
       'Reads PEM (also encrypted), JWK, JWK Set, certificate, OpenSSH public and private key. Only public keys are\nwritten, unless --private is there.',
     operands: 'FILE|-',
     options: {
-      to: { type: 'string', value: 'FORM', help: 'jwk, jwks, spki, pkcs8, pkcs1 or sec1 (default jwk)' },
+      to: { type: 'string', value: 'FORM', choices: formatNames, help: 'what to write (default jwk)' },
       private: { type: 'boolean', help: 'write the private key; pkcs8 and sec1 need this' },
       out: {
         type: 'string',
