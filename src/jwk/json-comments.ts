@@ -6,20 +6,35 @@
 export const withoutComments = (text: string): string | undefined => {
   const kept: string[] = [];
   let from = 0;
-  let at = 0;
-  while (at < text.length) {
-    const two = text.slice(at, at + 2);
-    if (text[at] === '"') {
-      at = endOfString(text, at);
-    } else if (two === '//' || two === '/*') {
-      kept.push(text.slice(from, at));
-      at = two === '//' ? endOf(text, '\n', at) : endOf(text, '*/', at + 2);
-      from = at;
-    } else {
-      at += 1;
-    }
+  for (const { start, end } of comments(text)) {
+    kept.push(text.slice(from, start));
+    from = end;
   }
   return kept.length === 0 ? undefined : [...kept, text.slice(from)].join(' ');
+};
+
+/** Where the first comment begins, in characters; 0 when there is none. */
+export const firstComment = (text: string): number => {
+  for (const { start } of comments(text)) return start;
+  return 0;
+};
+
+/** Where comments are. */
+function* comments(text: string): Generator<{ readonly start: number; readonly end: number }, void, void> {
+  let at = 0;
+  while (at < text.length) {
+    const end = endOfToken(text, at);
+    if (text[at] === '/' && end > at + 1) yield { start: at, end };
+    at = end;
+  }
+}
+
+/** Where the string or the comment that begins at `at` ends; for any other character the one behind it. */
+export const endOfToken = (text: string, at: number): number => {
+  if (text[at] === '"') return endOfString(text, at);
+  if (text[at] === '/' && text[at + 1] === '/') return endOf(text, '\n', at);
+  if (text[at] === '/' && text[at + 1] === '*') return endOf(text, '*/', at + 2);
+  return at + 1;
 };
 
 function endOf(text: string, mark: string, from: number): number {

@@ -4,6 +4,8 @@ export interface Undecodable {
   readonly code: 'not_utf8' | 'html' | 'not_json' | 'not_jwks';
   /** A sentence for people; holds nothing of the body. */
   readonly detail: string;
+  /** Where the JSON ends being any, in characters, as far as the parser tells. */
+  readonly position?: number;
 }
 
 /** A JSON text that came as bytes. */
@@ -58,9 +60,10 @@ export const parseJson = (text: string): DecodedJson => {
   } catch (error) {
     if (/^\s*</.test(text)) return { ok: false, code: 'html', detail: 'the body is HTML or XML, not JSON' };
     // The message itself quotes the body; only the position may leave.
-    const position = error instanceof SyntaxError ? /position \d+/.exec(error.message)?.[0] : undefined;
-    const where = position === undefined ? '' : ` (${position})`;
-    return { ok: false, code: 'not_json', detail: `the body is not JSON${where}` };
+    const digits = error instanceof SyntaxError ? /position (\d+)/.exec(error.message)?.[1] : undefined;
+    if (digits === undefined) return { ok: false, code: 'not_json', detail: 'the body is not JSON' };
+    const detail = `the body is not JSON (position ${digits})`;
+    return { ok: false, code: 'not_json', detail, position: Number(digits) };
   }
 };
 

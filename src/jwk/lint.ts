@@ -1,17 +1,22 @@
 import { admitJwk, privateMembers } from './admit.ts';
 import { excerpt } from './excerpt.ts';
-import { withoutComments } from './json-comments.ts';
+import { firstComment, withoutComments } from './json-comments.ts';
 import { decodeText, parseJson } from './json.ts';
 import type { Key, Rejection, RejectReason } from './key.ts';
-import { Findings, type Finding, type LintCode, type LintProfile } from './lint-rules.ts';
+import { clientsOf, Findings, type Finding, type LintProfile } from './findings.ts';
+import type { Client, LintCode } from './lint-rules.ts';
 import { entriesOf } from './parse-set.ts';
 
-export type { Finding } from './lint-rules.ts';
+export type { Finding } from './findings.ts';
 
 /** How a document is judged. */
 export interface LintOptions {
   /** The profile whose clients read the set; without one it is judged for all known clients. */
   readonly profile?: LintProfile | undefined;
+  /** The clients it is judged for, instead of those of a profile. */
+  readonly clients?: readonly Client[] | undefined;
+  /** An earlier copy of the set: a kid that stood for another key there is told. Nothing else in it is judged. */
+  readonly previous?: Uint8Array | undefined;
 }
 
 /** Opencast 19 reads so many bytes of a JWK Set. */
@@ -27,9 +32,11 @@ type Entry = Readonly<Record<string, unknown>>;
  * not judged here.
  */
 export const lintSet = (document: Uint8Array, options: LintOptions = {}): readonly Finding[] => {
-  const findings = new Findings(options.profile);
+  const { profile, previous } = options;
+  const findings = new Findings(options.clients ?? (profile && clientsOf[profile]));
   const value = readDocument(document, findings);
-  if (value !== undefined) lintDocument(value.json, findings);
+  const known = previous === undefined ? undefined : readDocument(previous, new Findings());
+  if (value !== undefined) lintDocument(value.json, findings, thumbprints(known?.json));
   if (document.length > opencastLimit) {
     findings.add('too-large', `${document.length} bytes; Opencast 19 reads ${opencastLimit}`);
   }
@@ -46,6 +53,7 @@ function readDocument(document: Uint8Array, findings: Findings): { readonly json
     findings.add(
       'byte-order-mark',
       'the document begins with a byte order mark; most JSON parsers refuse it',
+      { offset: 0 },
     );
   }
   const plain = parseJson(text);
@@ -53,14 +61,43 @@ function readDocument(document: Uint8Array, findings: Findings): { readonly json
   const bare = withoutComments(text);
   const repaired = bare === undefined ? plain : parseJson(bare);
   if (repaired.ok) {
-    findings.add('comment', 'the document has comments, which JSON does not know');
+    findings.add('comment', 'the document has comments, which JSON does not know', {
+      offset: firstComment(text),
+    });
     return { json: repaired.value };
   }
-  findings.add(plain.code === 'html' ? 'html' : 'not-json', plain.detail.replace('the body', 'the document'));
+  const { code, detail, position } = plain;
+  findings.add(
+    code === 'html' ? 'html' : 'not-json',
+    detail.replace('the body', 'the document'),
+    position === undefined ? {} : { offset: position },
+  );
   return undefined;
 }
 
-function lintDocument(document: unknown, findings: Findings): void {
+/** The thumbprints of a set by the kid they go under. */
+function thumbprints(document: unknown): ReadonlyMap<string, ReadonlySet<string>> {
+  const known = new Map<string, Set<string>>();
+  const set = entriesOf(document);
+  for (const entry of set.ok ? set.entries : []) {
+    const admission = admitJwk(withoutSecrets(entry), { origin: 'upstream' });
+    const kid = admission.ok ? admission.key.jwk.kid : undefined;
+    if (!admission.ok || kid === undefined) continue;
+    known.set(kid, (known.get(kid) ?? new Set()).add(admission.key.thumbprint));
+  }
+  return known;
+}
+
+/** An entry whose private half does not hide the public one. */
+function withoutSecrets(entry: unknown): unknown {
+  if (typeof entry !== 'object' || entry === null) return entry;
+  const secret: ReadonlySet<string> = new Set(privateMembers);
+  return Object.fromEntries(Object.entries(entry).filter(([name]) => !secret.has(name)));
+}
+
+type Known = ReadonlyMap<string, ReadonlySet<string>>;
+
+function lintDocument(document: unknown, findings: Findings, known: Known): void {
   const set = entriesOf(document);
   if (!set.ok) {
     findings.add('keys-missing', set.detail);
@@ -73,21 +110,21 @@ function lintDocument(document: unknown, findings: Findings): void {
     }
   }
   if (set.entries.length === 0) findings.add('empty-set', 'the set has no keys');
-  lintKeys(set.entries, findings);
+  lintKeys(set.entries, findings, known);
 }
 
-function lintKeys(entries: readonly unknown[], findings: Findings): void {
+function lintKeys(entries: readonly unknown[], findings: Findings, known: Known): void {
   const names = new Map<string, number>();
   const types = new Set<string>();
   let named = 0;
   let foreign = 0;
-  for (const entry of entries) {
+  for (const [index, entry] of entries.entries()) {
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
-      findings.add('malformed-key', 'an entry is not a JSON object');
+      findings.add('malformed-key', 'an entry is not a JSON object', { index });
       continue;
     }
     const members = entry as Entry;
-    const key = lintKey(members, findings);
+    const key = lintKey(members, index, findings);
     const { kid, kty } = members;
     if (typeof kty === 'string') {
       types.add(kty);
@@ -95,11 +132,15 @@ function lintKeys(entries: readonly unknown[], findings: Findings): void {
         const name = JSON.stringify([kty, kid]);
         names.set(name, (names.get(name) ?? 0) + 1);
         if (names.get(name) === 2) {
-          findings.add('duplicate-kid', 'several keys of one kty have this kid', excerpt(kid));
+          findings.add('duplicate-kid', 'several keys of one kty have this kid', about(kid, index));
         }
       }
     }
     if (key?.jwk.kid !== undefined) {
+      const before = known.get(key.jwk.kid);
+      if (before?.has(key.thumbprint) === false) {
+        findings.add('kid-reused', 'this kid stood for another key before', about(kid, index));
+      }
       named += 1;
       if (key.jwk.kid !== key.thumbprint) foreign += 1;
     }
@@ -111,10 +152,16 @@ function lintKeys(entries: readonly unknown[], findings: Findings): void {
   }
 }
 
+/** Names a key in a finding. */
+function about(kid: unknown, index: number): { readonly kid?: string; readonly index: number } {
+  const shown = excerpt(kid);
+  return shown === undefined ? { index } : { kid: shown, index };
+}
+
 /** Judges one entry; gives the key behind it when there is one, whatever is wrong beside it. */
-function lintKey(entry: Entry, findings: Findings): Key | undefined {
-  const kid = excerpt(Object.hasOwn(entry, 'kid') ? entry['kid'] : undefined);
-  const add = (code: LintCode, detail: string): void => findings.add(code, detail, kid);
+function lintKey(entry: Entry, index: number, findings: Findings): Key | undefined {
+  const where = about(Object.hasOwn(entry, 'kid') ? entry['kid'] : undefined, index);
+  const add = (code: LintCode, detail: string): void => findings.add(code, detail, where);
   const nulls = Object.keys(entry).filter((name) => entry[name] === null);
   if (nulls.length > 0)
     add('null-member', `null instead of a value: ${nulls.slice(0, 8).map(quote).join(', ')}`);

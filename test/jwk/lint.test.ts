@@ -1,7 +1,9 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { lintRules, type LintProfile } from '../../src/jwk/lint-rules.ts';
+import type { LintProfile } from '../../src/jwk/findings.ts';
+import { lintRules } from '../../src/jwk/lint-rules.ts';
+import { placesOf } from '../../src/jwk/lint-places.ts';
 import { lintSet } from '../../src/jwk/lint.ts';
 import { makeCertificate } from '../fakes/certificate.ts';
 import { admitted, bigEndian, littleEndian, pairs, type Jwk } from './helpers.ts';
@@ -170,4 +172,83 @@ test('any bytes are judged, with codes of the table', () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+describe('an earlier copy of the set', () => {
+  const lintAfter = (previous: string, document: string) =>
+    lintSet(Buffer.from(document), { profile: 'generic', previous: Buffer.from(previous) });
+  const main = { ...ec, kid: 'main' };
+
+  test('tells a kid that stood for another key', () => {
+    const findings = lintAfter(setOf(main), setOf({ ...rsa, kid: 'main' }));
+    expect(findings).toContainEqual({
+      code: 'kid-reused',
+      level: 'warning',
+      detail: 'this kid stood for another key before',
+      kid: 'main',
+      index: 0,
+    });
+  });
+
+  test.each([
+    ['the same key', setOf(main)],
+    ['another kid', setOf({ ...rsa, kid: 'other' })],
+    ['a broken copy', '{"keys":'],
+    ['no set', '7'],
+  ])('is silent about %s', (_, previous) => {
+    expect(lintAfter(previous, setOf(main)).map(({ code }) => code)).toEqual(['kid-not-thumbprint']);
+  });
+});
+
+describe('places', () => {
+  const place = (text: string, code: string) => {
+    const bytes = Buffer.from(text);
+    const finding = lintSet(bytes).find((each) => each.code === code);
+    return finding === undefined ? 'not found' : placesOf(bytes)(finding);
+  };
+
+  test.each([
+    ['malformed-key', '{"keys": [\n  {"kty": "LWE"},\n  7\n]}', 3, 3],
+    ['malformed-key', '\ufeff{"keys":[7]}', 1, 10],
+    ['malformed-key', '// {"keys": [1]}\n{ "a": [1, {"keys": [2]}], /* , */ "keys": [ /* x */ 7] }', 2, 54],
+    ['malformed-key', '{"keys":[{}],\n"keys":[7]}', 2, 9],
+    ['malformed-key', '{"x":"keys",\n"keys":["],[",[8]]}', 2, 9],
+    ['comment', '{"url": "http://a",\n  // here\n "keys": []}', 2, 3],
+    ['byte-order-mark', '\ufeff{"keys":[]}', 1, 1],
+    ['not-json', '{"keys":\n[],}', 2, 4],
+  ])('%s in %j', (code, text, line, column) => {
+    expect(place(text, code)).toEqual({ line, column });
+  });
+
+  test('are unknown for what is about the whole set', () => {
+    expect(place('{"keys":[]}', 'empty-set')).toBeUndefined();
+  });
+
+  test('any bytes can be asked for places', () => {
+    const parts = fc.constantFrom(
+      '"',
+      '\\',
+      '/',
+      '*',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"keys"',
+      '\n',
+      '//',
+      '7',
+    );
+    fc.assert(
+      fc.property(fc.array(parts, { maxLength: 40 }), (text) => {
+        const bytes = Buffer.from(text.join(''));
+        for (const finding of lintSet(bytes)) {
+          const { line = 1, column = 1 } = placesOf(bytes)(finding) ?? {};
+          expect(Math.min(line, column)).toBeGreaterThan(0);
+        }
+      }),
+    );
+  });
 });
