@@ -1,6 +1,7 @@
 import type { Command } from './command.ts';
+import { doctorCommand } from './doctor/table.ts';
 import { keysCommands } from './keys/table.ts';
 import { configCommands, serverCommands } from './server-table.ts';
 
 /** Every command, in the order the help lists them. Only tables are imported: a handler is loaded when it runs. */
-export const commands: readonly Command[] = [...serverCommands, ...keysCommands, ...configCommands];
+export const commands: readonly Command[] = [...serverCommands, doctorCommand, ...keysCommands, ...configCommands];

@@ -1,0 +1,41 @@
+import { systemClock, type Clock } from '../../clock.ts';
+import { JwksdError } from '../../errors.ts';
+import { isSet, text, type Io, type Parsed } from '../command.ts';
+import { isUrl, readDocument } from '../document.ts';
+import { examine } from './examine.ts';
+import { clientIds } from './model.ts';
+import { asJson, asText, hasFindings, isSick, refusesToken } from './report.ts';
+import { readToken } from './token.ts';
+
+/** Runs `jwksd doctor`. @throws {JwksdError} `usage` for a URL that is none; `failed` for a token that is none. */
+export const doctor = async (parsed: Parsed, io: Io, clock: Clock = systemClock): Promise<number> => {
+  const url = urlOf(parsed);
+  const as = clientIds.find((id) => id === text(parsed, 'as'));
+  const given = text(parsed, 'token');
+  const token = given === undefined ? undefined : readToken(given === '-' ? await fromStdin(io) : given);
+  const report = await examine({ url, as, kid: text(parsed, 'kid'), token, clock });
+  io.stdout.write(
+    isSet(parsed, 'json')
+      ? `${JSON.stringify(asJson(url.href, report), undefined, 2)}\n`
+      : asText(url.href, report),
+  );
+  const failed = report.clients.some((client) => isSick(client) || refusesToken(client));
+  return failed || (isSet(parsed, 'strict') && hasFindings(report)) ? 1 : 0;
+};
+
+const fromStdin = async (io: Io): Promise<string> => (await readDocument('-', io)).bytes.toString('latin1');
+
+const urlOf = ({ operands }: Parsed): URL => {
+  const [where, ...more] = operands;
+  if (where === undefined || more.length > 0) throw new JwksdError('usage', 'doctor takes one URL');
+  if (!isUrl(where) || !URL.canParse(where)) {
+    throw new JwksdError(
+      'usage',
+      `${JSON.stringify(where)} is not an http or https URL; for a file there is \`jwksd jwks lint\``,
+    );
+  }
+  const url = new URL(where);
+  if (url.username !== '' || url.password !== '' || url.hash !== '')
+    throw new JwksdError('usage', 'a URL with a user name or a # is one that Octoka refuses; leave both out');
+  return url;
+};
