@@ -4,4 +4,9 @@ import { keysCommands } from './keys/table.ts';
 import { configCommands, serverCommands } from './server-table.ts';
 
 /** Every command, in the order the help lists them. Only tables are imported: a handler is loaded when it runs. */
-export const commands: readonly Command[] = [...serverCommands, doctorCommand, ...keysCommands, ...configCommands];
+export const commands: readonly Command[] = [
+  ...serverCommands,
+  doctorCommand,
+  ...keysCommands,
+  ...configCommands,
+];

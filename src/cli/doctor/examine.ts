@@ -61,7 +61,8 @@ export const examine = async (examination: Examination): Promise<Report> => {
   const entries = set?.entries ?? [];
   const isSet = set !== undefined && (set.ok || entries.length > 0);
 
-  const pems = wantsPems ? await examinePems(examination, isSet ? entries : undefined) : undefined;
+  const isThere = judged.some((outcome) => outcome.ok);
+  const pems = wantsPems ? await examinePems(examination, isSet ? entries : undefined, isThere) : undefined;
   // A base URL of PEMs is no JWK Set, and no other client can be meant.
   const isBase = pems !== undefined && !isSet && pems.answers.length > 0 && as !== 'jitsi@set';
   const reports: ClientReport[] = [];
@@ -140,6 +141,7 @@ interface Pems {
 const examinePems = async (
   { url, kid, token, clock }: Examination,
   entries: readonly Entry[] | undefined,
+  isThere: boolean,
 ): Promise<Pems> => {
   const only = kid ?? (entries === undefined ? token?.kid : undefined);
   const named = (entries ?? []).flatMap((entry) =>
@@ -147,7 +149,7 @@ const examinePems = async (
   );
   const kids = [...new Set(only === undefined ? named : [only])].slice(0, mostPems);
   const [first] = kids;
-  if (first === undefined) return { answers: [], missing: entries === undefined ? [noKid] : [] };
+  if (first === undefined) return { answers: [], missing: entries === undefined && isThere ? [noKid] : [] };
   const bases =
     entries === undefined
       ? [url.href.replace(/[?#].*$/u, '').replace(/\/+$/u, '')]

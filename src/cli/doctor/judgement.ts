@@ -40,9 +40,9 @@ export interface Judgement {
   readonly notes: readonly Note[];
 }
 
-/** A judgement of a set that the client does not take at all. */
+/** A judgement of a set that the client does not take at all: what else is wrong with its keys does not matter yet. */
 export const takesNothing = (note: Note, keys: readonly KeyVerdict[] = []): Judgement => ({
-  keys: keys.map((key) => ({ ...key, taken: false, why: key.why?.level === 'error' ? key.why : note })),
+  keys: keys.map((key) => ({ ...key, taken: false, why: note })),
   notes: [note],
 });
 

@@ -185,12 +185,21 @@ const whySkipped = (entry: Entry, version: Version): Note | undefined => {
     return not('not-signature', 'use is not sig', "Field `use` of key is not 'sig'");
   if (kty === 'oct') return not('symmetric-key', 'a symmetric key', 'symmetric keys not supported');
   const algorithms = families[version].get(family);
-  if (algorithms === undefined) {
-    const unsupported = kty === 'RSA' ? 'RSA keys not supported' : `Curve type '${family}' not supported`;
+  if (algorithms === undefined && kty === 'RSA')
+    return not('unsupported-kty', `Octoka ${version} does not know RSA`, 'RSA keys not supported');
+  if (algorithms === undefined && (kty === 'EC' || kty === 'OKP'))
     return not(
-      kty === 'RSA' ? 'unsupported-kty' : 'unsupported-crv',
-      `Octoka ${version} does not know ${family === '' ? 'this kty' : family}`,
-      unsupported,
+      'unsupported-crv',
+      `Octoka ${version} does not know ${family}`,
+      `Curve type '${family}' not supported`,
+    );
+  if (algorithms === undefined) {
+    const does = inWords('the key is skipped', 'Octoka 1.3');
+    return error(
+      kty === 'AKP' ? 'akp-key' : 'unsupported-kty',
+      `kty ${kty ?? '?'} is not known`,
+      checkKeys,
+      does,
     );
   }
   if (alg !== undefined && !algorithms.includes(alg)) {

@@ -104,12 +104,18 @@ const killsSet = (entry: Entry): Note | undefined => {
   const given = has(entry, 'x5c') ? members['x5c'] : undefined;
   if (Array.isArray(given) && given.length > 0 && key !== undefined && key.jwk.x5c === undefined)
     return kill('certificate-mismatch', 'x5c is not a certificate of this key');
-  if (key === undefined && rejection?.reason !== 'weak_key' && rejection?.reason !== 'oversize_key')
-    return kill(
-      rejection?.reason === 'unsupported_crv' ? 'unsupported-crv' : 'malformed-key',
-      rejection?.detail ?? 'it cannot be read',
-    );
-  return undefined;
+  if (key !== undefined || rejection?.reason === 'weak_key' || rejection?.reason === 'oversize_key')
+    return undefined;
+  const detail = rejection?.detail ?? 'it cannot be read';
+  if (kty !== 'RSA' || typeof members['n'] !== 'string' || typeof members['e'] !== 'string')
+    return kill(rejection?.reason === 'unsupported_crv' ? 'unsupported-crv' : 'malformed-key', detail);
+  const does = 'the key is read, and every login ends when it is tried, before the keys behind it are';
+  return error(
+    'malformed-key',
+    `${label}: ${detail}, which fails the whole set`,
+    next,
+    inWords(does, source),
+  );
 };
 
 const operations: ReadonlySet<unknown> = new Set([
