@@ -174,9 +174,11 @@ test('any bytes are judged, with codes of the table', () => {
   );
 });
 
+/** Lints a document of which an earlier copy is known. */
+const lintAfter = (previous: string, document: string) =>
+  lintSet(Buffer.from(document), { profile: 'generic', previous: Buffer.from(previous) });
+
 describe('an earlier copy of the set', () => {
-  const lintAfter = (previous: string, document: string) =>
-    lintSet(Buffer.from(document), { profile: 'generic', previous: Buffer.from(previous) });
   const main = { ...ec, kid: 'main' };
 
   test('tells a kid that stood for another key', () => {
@@ -200,13 +202,14 @@ describe('an earlier copy of the set', () => {
   });
 });
 
-describe('places', () => {
-  const place = (text: string, code: string) => {
-    const bytes = Buffer.from(text);
-    const finding = lintSet(bytes).find((each) => each.code === code);
-    return finding === undefined ? 'not found' : placesOf(bytes)(finding);
-  };
+/** Where lint finds `code` in a text. */
+const place = (text: string, code: string) => {
+  const bytes = Buffer.from(text);
+  const finding = lintSet(bytes).find((each) => each.code === code);
+  return finding === undefined ? 'not found' : placesOf(bytes)(finding);
+};
 
+describe('places', () => {
   test.each([
     ['malformed-key', '{"keys": [\n  {"kty": "LWE"},\n  7\n]}', 3, 3],
     ['malformed-key', '\ufeff{"keys":[7]}', 1, 10],
