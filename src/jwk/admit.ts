@@ -4,6 +4,7 @@ import { excerpt } from './excerpt.ts';
 import type { Admission, AdmitOptions, Key, KeyWarning, PublicJwk } from './key.ts';
 import { readMaterial, type Material, type Read, type Refusal } from './material.ts';
 import { completeMetadata, publicOperations, readKid, readMetadata, type Metadata } from './metadata.ts';
+import { publicKeyPem } from './spki.ts';
 import { thumbprint } from './thumbprint.ts';
 
 /** Private and symmetric members (RFC 7518 §6.2.2, §6.3.2, §6.4.1, RFC 8037 §2, RFC 9964): never copied, never published. */
@@ -79,9 +80,31 @@ function copyOwn(entry: object): ReadonlyMap<string, unknown> {
   return members;
 }
 
+class AdmittedKey {
+  readonly jwk: Readonly<PublicJwk>;
+  readonly json: string;
+  readonly thumbprint: string;
+  readonly name: string;
+  readonly fullOnly: Key['fullOnly'];
+  readonly #hasPem: boolean;
+
+  constructor(jwk: Readonly<PublicJwk>, print: string, fullOnly: Key['fullOnly'], hasPem: boolean) {
+    this.jwk = jwk;
+    this.json = JSON.stringify(jwk);
+    this.thumbprint = print;
+    this.name = `${print} ${jwk.kid ?? ''}`;
+    this.fullOnly = fullOnly;
+    this.#hasPem = hasPem;
+  }
+
+  get pem(): string | undefined {
+    return this.#hasPem ? publicKeyPem(this.jwk) : undefined;
+  }
+}
+
 /** Puts the members together in the order of {@link PublicJwk}. */
 function build(
-  { members, family, pem, fullOnly }: Material,
+  { members, family, hasPem, fullOnly }: Material,
   given: Metadata,
   certificates: Pick<PublicJwk, 'x5c' | 'x5t' | 'x5t#S256'>,
   options: AdmitOptions,
@@ -97,14 +120,7 @@ function build(
   if (key_ops !== undefined) jwk.key_ops = key_ops;
   Object.assign(jwk, numbers, certificates);
   // The one place where a Key comes into being: the brand has no value.
-  return Object.freeze({
-    jwk: Object.freeze(jwk),
-    json: JSON.stringify(jwk),
-    thumbprint: print,
-    name: `${print} ${kid ?? ''}`,
-    pem,
-    fullOnly,
-  }) as Key;
+  return Object.freeze(new AdmittedKey(Object.freeze(jwk), print, fullOnly, hasPem)) as Key;
 }
 
 function publishedMetadata(given: Metadata, family: Family, print: string, options: AdmitOptions): Metadata {

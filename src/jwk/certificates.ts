@@ -20,7 +20,7 @@ export const longestChain = 10;
  * and a wrong one harms nobody: the signature still decides. Validity dates are not looked at: GitHub publishes an
  * expired certificate around a good key.
  */
-export const readCertificates = (read: Read, publicKey: KeyObject | undefined): Certificates => {
+export const readCertificates = (read: Read, publicKey: () => KeyObject | undefined): Certificates => {
   const chain = read('x5c');
   const sha1 = read('x5t');
   const sha256 = read('x5t#S256');
@@ -57,8 +57,9 @@ export const readCertificates = (read: Read, publicKey: KeyObject | undefined): 
 };
 
 /** False also for a certificate whose key this runtime cannot read. */
-function isKeyOf(certificate: X509Certificate, publicKey: KeyObject | undefined): boolean {
+function isKeyOf(certificate: X509Certificate, key: () => KeyObject | undefined): boolean {
   try {
+    const publicKey = key();
     return publicKey !== undefined && certificate.publicKey.equals(publicKey);
   } catch {
     return false;

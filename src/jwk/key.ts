@@ -55,7 +55,10 @@ export interface Key {
   readonly thumbprint: string;
   /** Thumbprint and `kid`: equal for two entries that publish one key under one name. */
   readonly name: string;
-  /** The public key PEM (RFC 7468 §13), LF line ends; absent when this runtime cannot represent the key. */
+  /**
+   * The public key PEM (RFC 7468 §13), LF line ends, written anew each time it is read: of most keys of a large set it
+   * never is. Absent when this runtime cannot represent the key.
+   */
   readonly pem: string | undefined;
   /** Set when the key is known but few clients survive it: only profile `full` publishes it. */
   readonly fullOnly: 'unsupported_kty' | 'unsupported_crv' | undefined;

@@ -3,7 +3,6 @@ import type { Family, MlDsa } from './algorithms.ts';
 import { decodeBase64, longestNumber } from './base64.ts';
 import { judgeEdwardsPoint } from './edwards.ts';
 import type { Key, PublicJwk, RejectReason } from './key.ts';
-import { pointPem, rsaPem } from './spki.ts';
 
 /** Why an entry is not admitted, before it is known which entry of which set it was. */
 export interface Refusal {
@@ -17,10 +16,10 @@ export interface Material {
   /** `kty` and the members of that type in canonical spelling. For AKP the `alg` belongs to them. */
   readonly members: PublicJwk;
   readonly family: Family;
-  /** Absent when this runtime cannot represent the key. */
-  readonly publicKey: KeyObject | undefined;
-  /** The public key PEM; absent when there is no `publicKey`. */
-  readonly pem: string | undefined;
+  /** The key as OpenSSL holds it; undefined when this runtime cannot represent it. */
+  readonly publicKey: () => KeyObject | undefined;
+  /** Whether this runtime can represent the key. */
+  readonly hasPem: boolean;
   readonly fullOnly: Key['fullOnly'];
 }
 
@@ -105,8 +104,8 @@ function readRsa(read: Read): Material | Refusal {
   if (((e.at(-1) ?? 0) & 1) === 0) return refuse('weak_key', 'e is even');
   if (e.length === 1 && e[0] === 1) return refuse('weak_key', 'e is 1');
   const members: PublicJwk = { kty: 'RSA', n: n.toString('base64url'), e: e.toString('base64url') };
-  const publicKey = toKeyObject(members);
-  return { members, family: 'RSA', publicKey, pem: publicKey && rsaPem(n, e), fullOnly: undefined };
+  // OpenSSL takes every number that is left, so it is not asked: that would cost more than all the rest of admission.
+  return { members, family: 'RSA', publicKey: () => toKeyObject(members), hasPem: true, fullOnly: undefined };
 }
 
 /** RFC 7518 §6.2.1: full length coordinates; leading zeros beyond it are one more spelling, too few are not a key. */
@@ -123,8 +122,7 @@ function readEc(read: Read): Material | Refusal {
   const publicKey = toKeyObject(members);
   if (publicKey === undefined) return refuse('malformed', 'the point is not on the curve');
   const fullOnly = crv === 'secp256k1' ? 'unsupported_crv' : undefined;
-  const family = crv as Family;
-  return { members, family, publicKey, pem: pointPem(family, x, y), fullOnly };
+  return { members, family: crv as Family, publicKey: () => publicKey, hasPem: true, fullOnly };
 }
 
 function readCoordinate(read: Read, name: string, size: number): Buffer | Refusal {
@@ -156,8 +154,8 @@ function readOctetKey(read: Read): Material | Refusal {
   const members: PublicJwk = { kty: 'OKP', crv, x: x.toString('base64url') };
   const fullOnly = crv.startsWith('X') ? 'unsupported_crv' : undefined;
   const publicKey = toKeyObject(members);
-  const family = crv as Family;
-  return { members, family, publicKey, pem: publicKey && pointPem(family, x), fullOnly };
+  const hasPem = publicKey !== undefined;
+  return { members, family: crv as Family, publicKey: () => publicKey, hasPem, fullOnly };
 }
 
 /** RFC 9964: the `alg` is required and decides the length. */
@@ -171,8 +169,14 @@ function readMlDsa(read: Read): Material | Refusal {
   if (pub.length !== size) return refuse('malformed', `pub has ${pub.length} bytes, ${alg} needs ${size}`);
   const members: PublicJwk = { kty: 'AKP', alg, pub: pub.toString('base64url') };
   const publicKey = toKeyObject(members);
-  const pem = publicKey?.export({ type: 'spki', format: 'pem' }).toString();
-  return { members, family: alg as MlDsa, publicKey, pem, fullOnly: 'unsupported_kty' };
+  const hasPem = publicKey !== undefined;
+  return {
+    members,
+    family: alg as MlDsa,
+    publicKey: () => publicKey,
+    hasPem,
+    fullOnly: 'unsupported_kty',
+  };
 }
 
 /** Undefined when OpenSSL refuses the key or does not know its type. */

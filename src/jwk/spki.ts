@@ -1,10 +1,11 @@
-import type { Family } from './algorithms.ts';
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import type { PublicJwk } from './key.ts';
 
 /**
  * What stands before the point in the DER of a public key: the algorithm and the head of the bit string (RFC 5480
  * §2, RFC 8410 §4). Its length is fixed because the point's is.
  */
-const pointPrefixes: Readonly<Partial<Record<Family, Buffer>>> = {
+const pointPrefixes: Readonly<Record<string, Buffer>> = {
   'P-256': Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'),
   'P-384': Buffer.from('3076301006072a8648ce3d020106052b8104002203620004', 'hex'),
   'P-521': Buffer.from('30819b301006072a8648ce3d020106052b810400230381860004', 'hex'),
@@ -42,16 +43,22 @@ function toPem(der: Buffer): string {
   return `-----BEGIN PUBLIC KEY-----\n${lines}\n-----END PUBLIC KEY-----\n`;
 }
 
-/**
- * The public key PEM of an RSA key; both numbers without leading zeros.
- *
- * Written here because OpenSSL's encoder takes several times longer than all the rest of admission.
- */
-export const rsaPem = (n: Buffer, e: Buffer): string =>
-  toPem(element(0x30, rsaAlgorithm, element(3, zero, element(0x30, integer(n), integer(e)))));
+const decode = (text = ''): Buffer => Buffer.from(text, 'base64url');
 
-/** The public key PEM of a point of full length, `x` followed by `y` where the curve has both. */
-export const pointPem = (family: Family, ...point: readonly Buffer[]): string | undefined => {
-  const prefix = pointPrefixes[family];
-  return prefix && toPem(Buffer.concat([prefix, ...point]));
+/**
+ * The public key PEM (RFC 7468 §13, LF line ends) of the canonical form of a key that this runtime can represent.
+ *
+ * Written here because OpenSSL's encoder takes several times longer than admission.
+ */
+export const publicKeyPem = (jwk: Readonly<PublicJwk>): string => {
+  if (jwk.kty === 'RSA') {
+    const numbers = element(0x30, integer(decode(jwk.n)), integer(decode(jwk.e)));
+    return toPem(element(0x30, rsaAlgorithm, element(3, zero, numbers)));
+  }
+  const prefix = pointPrefixes[jwk.crv ?? ''];
+  return prefix === undefined
+    ? createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' })
+        .export({ type: 'spki', format: 'pem' })
+        .toString()
+    : toPem(Buffer.concat([prefix, decode(jwk.x), decode(jwk.y)]));
 };

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Kty, PublicJwk } from './key.ts';
 
 /** The members that are hashed, in the order RFC 7638 §3 asks for (RFC 7638 §3.2, RFC 8037 §2, RFC 9964). */
@@ -15,6 +15,9 @@ const requiredMembers: Readonly<Record<Kty, readonly (keyof PublicJwk)[]>> = {
  * Meaningful only for the canonical form of a key; two spellings of one number hash differently.
  */
 export const thumbprint = (jwk: PublicJwk): string =>
-  createHash('sha256')
-    .update(JSON.stringify(jwk, [...requiredMembers[jwk.kty]]), 'utf8')
-    .digest('base64url');
+  hash(
+    'sha256',
+    // Canonical members are plain text, so this is what JSON.stringify writes, several times faster than with a list of names.
+    `{${requiredMembers[jwk.kty].map((name) => `"${name}":${JSON.stringify(jwk[name])}`).join(',')}}`,
+    'base64url',
+  );

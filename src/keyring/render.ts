@@ -1,8 +1,10 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { writeJsonList } from '../jwk/json-list.ts';
+import type { Key } from '../jwk/key.ts';
 import { kidDigest } from '../jwk/kid-digest.ts';
+import { sha256 } from '../jwk/sha256.ts';
 import type { Chosen } from './merge.ts';
 import type { PublishedKey, Rendition, SetDocument, SetSnapshot } from './snapshot.ts';
 
@@ -14,68 +16,98 @@ export interface Rendered {
   readonly byDigest: ReadonlyMap<string, readonly PublishedKey[]>;
 }
 
-/** A strong validator of exactly these bytes: the same on every replica and after every restart. */
-const etagOf = (body: Uint8Array): string =>
-  `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
+/** A strong validator of the bytes with this SHA-256: the same on every replica and after every restart. */
+const etagOf = (digest: string): string => `"${digest.slice(0, 27)}"`;
 
-const rendition = (body: Buffer): Rendition => ({ body, etag: etagOf(body) });
+const rendition = (text: string): Rendition => ({
+  body: Buffer.from(text),
+  etag: etagOf(hash('sha256', text, 'base64url')),
+});
 
-const add = (map: Map<string, PublishedKey[]>, name: string, key: PublishedKey): void => {
-  const entry = map.get(name);
-  if (entry === undefined) map.set(name, [key]);
+/** A key of a set; the bytes of its own documents are made when they are first asked for, which most never are. */
+class Published implements PublishedKey {
+  readonly key: Key;
+  readonly source: string;
+  readonly json: string;
+  readonly firstSeen: number;
+  readonly lastChanged: number;
+  #jwk: Rendition | undefined;
+  #pem: Rendition | undefined;
+
+  constructor({ key, source, json }: Chosen, earlier: PublishedKey | undefined, wall: number) {
+    this.key = key;
+    this.source = source;
+    this.json = json;
+    this.firstSeen = earlier?.firstSeen ?? wall;
+    this.lastChanged = earlier?.json === json ? earlier.lastChanged : wall;
+  }
+
+  get jwk(): Rendition {
+    this.#jwk ??= rendition(this.json);
+    return this.#jwk;
+  }
+
+  get pem(): Rendition | undefined {
+    if (this.#pem !== undefined) return this.#pem;
+    const { pem } = this.key;
+    this.#pem = pem === undefined ? undefined : rendition(pem);
+    return this.#pem;
+  }
+}
+
+/** Adds a key, alone in its list, to those of a name. */
+const add = (
+  map: Map<string, readonly PublishedKey[]>,
+  name: string,
+  alone: readonly [PublishedKey],
+): void => {
+  const others = map.get(name);
+  if (others === undefined) map.set(name, alone);
   // A second name for the same material is no ambiguity.
-  else if (entry.every((other) => other.key.thumbprint !== key.key.thumbprint)) entry.push(key);
+  else if (others.every(({ key }) => key.thumbprint !== alone[0].key.thumbprint))
+    map.set(name, [...others, ...alone]);
 };
 
-const opening = '{"keys":[';
-
-/** Writes a JWK Set and its keys, one by one; yields after each key. `before` knows since when a key is published. */
+/** Writes a JWK Set and finds its keys their names, one by one; yields after each. `before` knows since when a key is published. */
 export function* renderSet(
   chosen: readonly Chosen[],
   before: SetSnapshot | undefined,
   wall: number,
 ): Generator<void, Rendered, void> {
   const texts = chosen.map(({ json }) => json);
-  const body = yield* writeJsonList(opening, texts, ']}');
-  const keys: PublishedKey[] = [];
-  const byName = new Map<string, PublishedKey[]>();
-  const byDigest = new Map<string, PublishedKey[]>();
-  const name = (text: string, published: PublishedKey): void => {
-    add(byName, text, published);
-    add(byDigest, kidDigest(text), published);
+  const body = yield* writeJsonList('{"keys":[', texts, ']}');
+  const etag = etagOf((yield* sha256(body)).toString('base64url'));
+  const kids = new Set<string>();
+  const lists: (readonly [PublishedKey])[] = [];
+  const byName = new Map<string, readonly PublishedKey[]>();
+  const byDigest = new Map<string, readonly PublishedKey[]>();
+  const name = (text: string, alone: readonly [PublishedKey]): void => {
+    add(byName, text, alone);
+    add(byDigest, kidDigest(text), alone);
   };
-  let offset = opening.length;
-  for (const { key, source, json } of chosen) {
-    const end = offset + Buffer.byteLength(json);
-    // A view of the set's own bytes: a set of thousands of keys is held once.
-    const jwk = rendition(body.subarray(offset, end));
+  for (const one of chosen) {
+    const { jwk, thumbprint } = one.key;
     const earlier = before?.byName
-      .get(key.jwk.kid ?? key.thumbprint)
-      ?.find((other) => other.key.thumbprint === key.thumbprint);
-    const published: PublishedKey = {
-      key,
-      source,
-      jwk,
-      pem: key.pem === undefined ? undefined : rendition(Buffer.from(key.pem)),
-      firstSeen: earlier?.firstSeen ?? wall,
-      lastChanged: earlier?.jwk.etag === jwk.etag ? earlier.lastChanged : wall,
-    };
-    offset = end + 1;
-    keys.push(published);
-    if (key.jwk.kid !== undefined) name(key.jwk.kid, published);
-    yield;
-  }
-  // A thumbprint names its key too, unless some key has that text as its `kid`.
-  const kids = new Set(byName.keys());
-  for (const published of keys) {
-    const { thumbprint, jwk } = published.key;
-    if (!kids.has(thumbprint)) {
-      if (jwk.kid === undefined) name(thumbprint, published);
-      else add(byName, thumbprint, published);
+      .get(jwk.kid ?? thumbprint)
+      ?.find((other) => other.key.thumbprint === thumbprint);
+    const alone = [new Published(one, earlier, wall)] as const;
+    lists.push(alone);
+    if (jwk.kid !== undefined) {
+      kids.add(jwk.kid);
+      name(jwk.kid, alone);
     }
     yield;
   }
-  return { identity: rendition(body), keys, byName, byDigest };
+  // A thumbprint names its key too, unless some key has that text as its `kid`.
+  for (const alone of lists) {
+    const { thumbprint, jwk } = alone[0].key;
+    if (!kids.has(thumbprint)) {
+      if (jwk.kid === undefined) name(thumbprint, alone);
+      else add(byName, thumbprint, alone);
+    }
+    yield;
+  }
+  return { identity: { body, etag }, keys: lists.map(([key]) => key), byName, byDigest };
 }
 
 const gzip = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gzip);
@@ -84,8 +116,8 @@ const brotli = promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress
  * Key material hardly compresses: the best effort of either coding costs a new key tenths of a second and saves one
  * percent over these.
  */
-const gzipLevel = 4;
-const brotliQuality = 3;
+const gzipLevel = 1;
+const brotliQuality = 1;
 
 /** Adds the compressed copies of a set, made off the event loop; a copy that is not smaller is left out. */
 export const withCopies = async (identity: Rendition): Promise<SetDocument> => {
@@ -93,13 +125,12 @@ export const withCopies = async (identity: Rendition): Promise<SetDocument> => {
     [zlib.constants.BROTLI_PARAM_QUALITY]: brotliQuality,
     [zlib.constants.BROTLI_PARAM_SIZE_HINT]: identity.body.length,
   };
-  const copies = await Promise.all([
-    gzip(identity.body, { level: gzipLevel }),
-    brotli(identity.body, { params }),
-  ]);
-  const [gz, br] = copies.map((body, index) => {
-    if (body.length >= identity.body.length) return undefined;
-    return { body, etag: `${identity.etag.slice(0, -1)}-${index === 0 ? 'gz' : 'br'}"` };
-  });
+  const copy = (body: Buffer, suffix: string): Rendition | undefined =>
+    body.length < identity.body.length
+      ? { body, etag: `${identity.etag.slice(0, -1)}-${suffix}"` }
+      : undefined;
+  // One after the other: requests need the other cores.
+  const gz = copy(await gzip(identity.body, { level: gzipLevel, memLevel: 9 }), 'gz');
+  const br = copy(await brotli(identity.body, { params }), 'br');
   return { identity, gzip: gz, br };
 };

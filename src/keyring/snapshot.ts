@@ -21,7 +21,9 @@ export interface PublishedKey {
   readonly key: Key;
   /** The source it was taken from. */
   readonly source: string;
-  /** The bytes of this key inside the set's identity document. */
+  /** The JSON of this key in the set. */
+  readonly json: string;
+  /** `json` as bytes. */
   readonly jwk: Rendition;
   /** Absent when this runtime cannot write the key as PEM. */
   readonly pem: Rendition | undefined;

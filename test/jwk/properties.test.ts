@@ -1,3 +1,4 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { admitJwk, privateMembers } from '../../src/jwk/admit.ts';
@@ -228,6 +229,30 @@ describe('respellings', () => {
         expect([one.thumbprint, one.pem, one.json]).toEqual([two.thumbprint, two.pem, two.json]);
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+const oddNumber = (fewest: number, most: number) =>
+  fc.uint8Array({ minLength: fewest, maxLength: most }).map((content) => {
+    const last = content.length - 1;
+    return Buffer.from(content.with(last, (content[last] ?? 0) | 1));
+  });
+
+describe('every RSA key that is admitted', () => {
+  const modulus = fc
+    .oneof(...[256, 257, 384, 512, 1024].map((length) => oddNumber(length, length)))
+    .map((content) => content.fill((content[0] ?? 0) | 0x80, 0, 1));
+  const exponent = oddNumber(1, 4).filter((content) => content.some((byte) => byte > 1));
+
+  test('is one for OpenSSL too, which is not asked, and has the PEM that OpenSSL writes', () => {
+    fc.assert(
+      fc.property(modulus, exponent, (n, e) => {
+        const key = admitted({ kty: 'RSA', n: n.toString('base64url'), e: e.toString('base64url') });
+        const reference = createPublicKey({ key: key.jwk as JsonWebKey, format: 'jwk' });
+        expect(key.pem).toBe(reference.export({ type: 'spki', format: 'pem' }));
+      }),
+      { numRuns: 300 },
     );
   });
 });

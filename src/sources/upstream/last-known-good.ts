@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Key } from '../../jwk/key.ts';
 import { writeJsonList } from '../../jwk/json-list.ts';
+import { sha256 } from '../../jwk/sha256.ts';
 import { sweepAbandoned, writeDurably } from '../durable-file.ts';
 import { paced } from '../pace.ts';
 import { readBounded } from '../read-bounded.ts';
@@ -78,6 +79,7 @@ export class LastKnownGood {
     const members = JSON.stringify({ format, origin: this.#origin, ...remembered }).slice(0, -1);
     const texts = keys.map(({ json }) => json);
     const payload = await paced(writeJsonList(`${members},"keys":[`, texts, ']}'));
-    await writeDurably(this.#file, [`${digest(payload)}\n`, payload, '\n'], { mode: 0o600, replace: true });
+    const hash = (await paced(sha256(payload))).toString('hex');
+    await writeDurably(this.#file, [`${hash}\n`, payload, '\n'], { mode: 0o600, replace: true });
   }
 }
