@@ -117,12 +117,13 @@ const brotli = promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress
  * percent over these.
  */
 const gzipLevel = 1;
-const brotliQuality = 1;
+/** Saves a tenth over quality 1 where there are few keys, and nothing where there are many. */
+const brotliQuality = (size: number): number => (size < 65_536 ? 3 : 1);
 
 /** Adds the compressed copies of a set, made off the event loop; a copy that is not smaller is left out. */
 export const withCopies = async (identity: Rendition): Promise<SetDocument> => {
   const params = {
-    [zlib.constants.BROTLI_PARAM_QUALITY]: brotliQuality,
+    [zlib.constants.BROTLI_PARAM_QUALITY]: brotliQuality(identity.body.length),
     [zlib.constants.BROTLI_PARAM_SIZE_HINT]: identity.body.length,
   };
   const copy = (body: Buffer, suffix: string): Rendition | undefined =>
