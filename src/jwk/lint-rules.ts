@@ -153,7 +153,7 @@ export const lintRules = {
   'too-large': {
     level: 'warning',
     client: 'opencast',
-    title: 'The document is larger than 51,200 bytes',
+    title: 'The document has 51,200 bytes or more',
     help: 'Remove old keys and certificates: Opencast 19 reads no more.',
   },
   'alg-missing': {

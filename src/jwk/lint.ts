@@ -5,6 +5,7 @@ import { decodeText, parseJson } from './json.ts';
 import type { Key, Rejection, RejectReason } from './key.ts';
 import { clientsOf, Findings, type Finding, type LintProfile } from './findings.ts';
 import type { Client, LintCode } from './lint-rules.ts';
+import { opencastLimit } from './opencast-limit.ts';
 import { entriesOf } from './parse-set.ts';
 
 export type { Finding } from './findings.ts';
@@ -18,9 +19,6 @@ export interface LintOptions {
   /** An earlier copy of the set: a kid that stood for another key there is told. Nothing else in it is judged. */
   readonly previous?: Uint8Array | undefined;
 }
-
-/** Opencast 19 reads so many bytes of a JWK Set. */
-const opencastLimit = 51_200;
 
 type Entry = Readonly<Record<string, unknown>>;
 
@@ -37,8 +35,8 @@ export const lintSet = (document: Uint8Array, options: LintOptions = {}): readon
   const value = readDocument(document, findings);
   const known = previous === undefined ? undefined : readDocument(previous, new Findings());
   if (value !== undefined) lintDocument(value.json, findings, thumbprints(known?.json));
-  if (document.length > opencastLimit) {
-    findings.add('too-large', `${document.length} bytes; Opencast 19 reads ${opencastLimit}`);
+  if (document.length >= opencastLimit) {
+    findings.add('too-large', `${document.length} bytes; Opencast 19 reads fewer than ${opencastLimit}`);
   }
   return findings.finish();
 };

@@ -1,4 +1,5 @@
 import type { Key } from '../jwk/key.ts';
+import { opencastLimit } from '../jwk/opencast-limit.ts';
 import { isSignatureKey } from '../jwk/signature-key.ts';
 import type { WithheldReason } from './snapshot.ts';
 
@@ -10,9 +11,6 @@ export type Profile = (typeof profiles)[number];
 
 /** What a profile makes of one key: the JSON to publish, or why it is withheld. */
 export type Selection = { readonly json: string } | { readonly withheld: WithheldReason };
-
-/** Opencast 19 reads at most this many bytes of a JWK Set. */
-const opencastLimit = 51_200;
 
 const generic = (key: Key): Selection => {
   if (key.fullOnly !== undefined) return { withheld: key.fullOnly };

@@ -45,7 +45,11 @@ const otherRsaKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKe
 const otherRsa = await named(otherRsaKey.export({ format: 'jwk' }), 'RS256');
 const ed = await named(generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), 'EdDSA');
 const smallRsa = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
-const foreign = makeCertificate({ subject: 'other', publicKey: otherRsaKey, signer: rsaPair.privateKey }).toString('base64');
+const foreign = makeCertificate({
+  subject: 'other',
+  publicKey: otherRsaKey,
+  signer: rsaPair.privateKey,
+}).toString('base64');
 
 /** The clients that a healthy EC set serves, and those of a healthy RSA set with its PEMs. */
 const readers = {
@@ -275,14 +279,14 @@ export const defects: readonly Defect[] = [
     all('unsupported-kty', ['octoka@1.3', ...opencasts, 'generic']),
     'unsupported-kty',
   ),
-  forEc('no caching headers', without('cache-control'), {}, { generic: 'no-caching-headers' }),
-  forEc('no-store', text(ecText, { 'cache-control': 'no-store' }), {}, { generic: 'hostile-caching' }),
-  forEc('max-age=0', text(ecText, { 'cache-control': 'max-age=0' }), {}, { generic: 'hostile-caching' }),
+  forEc('no caching headers', without('cache-control'), {}, { generic: 'cache-missing' }),
+  forEc('no-store', text(ecText, { 'cache-control': 'no-store' }), {}, { generic: 'cache-hostile' }),
+  forEc('max-age=0', text(ecText, { 'cache-control': 'max-age=0' }), {}, { generic: 'cache-hostile' }),
   forRsa(
     'max-age=0, for Prosody',
     serve(text(rsaText, { 'cache-control': 'max-age=0' })),
     {},
-    { 'jitsi@set': 'hostile-caching', generic: 'hostile-caching' },
+    { 'jitsi@set': 'cache-hostile', generic: 'cache-hostile' },
   ),
   forRsa(
     'max-age=61',

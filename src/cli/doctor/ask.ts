@@ -33,6 +33,8 @@ export interface Answer {
   /** Where redirects led, in order. */
   readonly redirects: readonly string[];
   readonly milliseconds: number;
+  /** Milliseconds since the epoch when it came. */
+  readonly wall: number;
 }
 
 /** No answer, or not all of it. */
@@ -60,7 +62,7 @@ export const ask = async (url: URL, manner: Manner, clock: Clock): Promise<Outco
     const milliseconds = Math.round(clock.now() - start);
     if (!outcome.ok) return { ...outcome, milliseconds };
     const next = redirects.length < manner.redirects ? redirectOf(outcome, target) : undefined;
-    if (next === undefined) return { ...outcome, redirects, milliseconds };
+    if (next === undefined) return { ...outcome, redirects, milliseconds, wall: clock.wall() };
     redirects.push(next.href);
     target = next;
   }
@@ -153,6 +155,7 @@ const answerOf = (response: IncomingMessage, body: Buffer, url: URL, cut: boolea
   url: url.href,
   redirects: [],
   milliseconds: 0,
+  wall: 0,
 });
 
 const classify = (error: NodeJS.ErrnoException): [Reason, string] => {

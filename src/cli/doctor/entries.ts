@@ -116,7 +116,7 @@ export const taken = ({ label, kid, kty, alg, key }: Entry): KeyVerdict => ({
 });
 
 /** The name a JWK gives its curve, or its type where it has none: what tells the keys of one `kty` apart. */
-export const familyOf = (entry: Entry): string | undefined => {
+export const curveOrType = (entry: Entry): string | undefined => {
   const crv = entry.members?.['crv'];
   return typeof crv === 'string' && entry.kty !== 'RSA' ? crv : entry.kty;
 };

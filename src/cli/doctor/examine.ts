@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts';
 import type { Key } from '../../jwk/key.ts';
 import { lintSet, type Finding } from '../../jwk/lint.ts';
 import { ask, type Manner, type Outcome } from './ask.ts';
-import { familyOf, readSet, type Entry } from './entries.ts';
+import { curveOrType, readSet, type Entry } from './entries.ts';
 import { generic } from './generic.ts';
 import { judgePems, pemUrl, type PemAnswers } from './jitsi-pem.ts';
 import { jitsiSet, prosodyManner } from './jitsi.ts';
@@ -71,7 +71,7 @@ export const examine = async (examination: Examination): Promise<Report> => {
     if (outcome === undefined || isBase) continue;
     const judgement = model.judge(outcome, url);
     const irrelevant =
-      as === undefined && isSet && !entries.some((entry) => model.families.has(familyOf(entry) ?? ''));
+      as === undefined && isSet && !entries.some((entry) => model.families.has(curveOrType(entry) ?? ''));
     const extra = model === jitsiSet && pems !== undefined && !irrelevant ? pems.missing : [];
     reports.push(
       await report(

@@ -1,4 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { lintRules } from '../../jwk/lint-rules.ts';
+import { lintResponses } from '../lint-response.ts';
 import type { Answer, Outcome } from './ask.ts';
 import { has, readSet, taken, type Entry } from './entries.ts';
 import {
@@ -103,7 +105,7 @@ const decoded = ({ body, headers }: Answer): Buffer | undefined => {
   }
 };
 
-function* headerNotes({ headers, milliseconds }: Answer): Generator<Note> {
+function* headerNotes({ url, status, headers, milliseconds, wall }: Answer): Generator<Note> {
   const type =
     /^[^;]*/u
       .exec(headers['content-type'] ?? '')?.[0]
@@ -115,30 +117,15 @@ function* headerNotes({ headers, milliseconds }: Answer): Generator<Note> {
       `the content type is ${type === '' ? 'missing' : JSON.stringify(type.slice(0, 64))}`,
       'send application/jwk-set+json (RFC 7517 §8.5.2)',
     );
-  const caching = headers['cache-control'];
-  if (caching === undefined && headers['expires'] === undefined)
-    yield warning(
-      'no-caching-headers',
-      'no header says how long the set may be kept',
-      'send Cache-Control: public, max-age=300',
-    );
-  else if (caching !== undefined && /\b(?:no-store|max-age=0)\b/u.test(caching))
-    yield warning(
-      'hostile-caching',
-      `Cache-Control is ${JSON.stringify(caching.slice(0, 64))}: each verifier asks again for each token`,
-      'send Cache-Control: public, max-age=300',
-    );
+  // Compression was asked for.
+  const response = { url, status, milliseconds, headers: { ...headers, 'content-encoding': 'identity' } };
+  for (const { code, detail } of lintResponses([response], { clients: ['generic'], wall }))
+    yield warning(code, detail, lintRules[code].help);
   if (headers['access-control-allow-origin'] === undefined)
     yield warning(
       'no-cors',
       'there is no Access-Control-Allow-Origin: code in browsers cannot read the set',
       'send Access-Control-Allow-Origin: *',
-    );
-  if (milliseconds > 500)
-    yield warning(
-      'slow',
-      `the answer took ${milliseconds} ms`,
-      'make the server answer faster: Nimbus gives up after 500 ms',
     );
 }
 

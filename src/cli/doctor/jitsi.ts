@@ -217,13 +217,13 @@ const refreshNotes = ({ headers }: Answer): readonly Note[] => {
   const seconds = refreshAfter(header);
   const advice = 'send max-age=60, or 120 and more';
   if (seconds === 0)
-    return [warning('hostile-caching', 'max-age=0 makes Prosody ask again at once, in a loop', advice)];
+    return [warning('cache-hostile', 'max-age=0 makes Prosody ask again at once, in a loop', advice)];
   if (seconds !== undefined && seconds < 60 && !/age=(?:[1-5]?\d)\b/u.test(header ?? ''))
     return [
       warning('short-refresh', `Prosody takes 60 s off this max-age and asks every ${seconds} s`, advice),
     ];
   if (seconds !== undefined) return [];
-  const code = /no-store|no-cache/u.test(header ?? '') ? 'hostile-caching' : 'no-caching-headers';
+  const code = /no-store|no-cache/u.test(header ?? '') ? 'cache-hostile' : 'cache-missing';
   return [
     warning(
       code,

@@ -1,5 +1,5 @@
 import type { Outcome } from './ask.ts';
-import { familyOf, has, readSet, taken, type Entry } from './entries.ts';
+import { curveOrType, has, readSet, taken, type Entry } from './entries.ts';
 import {
   error,
   inWords,
@@ -180,7 +180,7 @@ const not = (code: string, detail: string, text: string): Note =>
 
 const whySkipped = (entry: Entry, version: Version): Note | undefined => {
   const { members, kty, alg } = entry;
-  const family = familyOf(entry) ?? '';
+  const family = curveOrType(entry) ?? '';
   if (members?.['use'] === 'enc')
     return not('not-signature', 'use is not sig', "Field `use` of key is not 'sig'");
   if (kty === 'oct') return not('symmetric-key', 'a symmetric key', 'symmetric keys not supported');

@@ -1,3 +1,4 @@
+import { hasTopBit } from '../../jwk/lint.ts';
 import type { Outcome } from './ask.ts';
 import { readSet, taken, type Entry } from './entries.ts';
 import {
@@ -160,9 +161,6 @@ const whyNot = (entry: Entry): Note | undefined => {
     quote(invalid, `${source} on Java 17, level debug`),
   );
 };
-
-const hasTopBit = (coordinate: string | undefined): boolean =>
-  ((Buffer.from((coordinate ?? '').slice(0, 4), 'base64url')[0] ?? 0) & 0x80) !== 0;
 
 const javaName = (alg: string): string => `SHA${alg.slice(2)}with${alg.startsWith('R') ? 'RSA' : 'ECDSA'}`;
 

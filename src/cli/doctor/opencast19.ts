@@ -1,3 +1,4 @@
+import { opencastLimit } from '../../jwk/opencast-limit.ts';
 import type { Outcome } from './ask.ts';
 import { has, readSet, taken, type Entry } from './entries.ts';
 import {
@@ -27,9 +28,6 @@ const texts: JavaTexts = {
   io: (message) => cache(`Couldn't retrieve JWK set from URL: ${message}`),
   unreadable: cache('Unable to parse JWK set'),
 };
-
-/** Bytes Nimbus reads; at this many it gives up, although the last one was read. */
-const limit = 51_200;
 
 const next = 'publish it with profile opencast, and the keys of one type only';
 
@@ -233,7 +231,7 @@ export const opencast19: ClientModel = {
     idleTimeout: 500,
     timeout: 30_000,
     redirects: 20,
-    limit,
+    limit: opencastLimit,
   },
   families: new Set(['RSA', 'P-256', 'P-384', 'P-521', 'Ed25519']),
   judge,
