@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
-import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,6 +49,7 @@ export const exclusively = async <T>(
   const mine = `${process.pid}\n${place}\n${randomBytes(12).toString('hex')}\n`;
   await acquire(lock, mine, performance.now() + patience);
   try {
+    await sweepWaiting(lock);
     return await task();
   } finally {
     // Whoever took the lock for abandoned has it now.
@@ -73,6 +74,18 @@ const acquire = async (lock: string, mine: string, end: number): Promise<void> =
     }
   } finally {
     await rm(temporary, { force: true });
+  }
+};
+
+/** Removes what processes left behind that were killed while they waited. */
+const sweepWaiting = async (lock: string): Promise<void> => {
+  const directory = path.dirname(lock);
+  const ours = `.${path.basename(lock)}.`;
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(ours) || !name.endsWith('.tmp')) continue;
+    const waiting = path.join(directory, name);
+    const content = await contentOf(waiting);
+    if (content !== undefined && (await isAbandoned(waiting, content))) await rm(waiting, { force: true });
   }
 };
 

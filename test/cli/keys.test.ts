@@ -1,13 +1,23 @@
-import { createPrivateKey, createPublicKey, type JsonWebKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { kidDigest } from '../../src/jwk/kid-digest.ts';
 import { temporaryDirectory } from '../fakes/jwksd.ts';
 import { run } from './world.ts';
 
 const json = async (file: string): Promise<unknown> => JSON.parse(await readFile(file, 'utf8'));
 const modeOf = async (file: string): Promise<string> => ((await stat(file)).mode & 0o777).toString(8);
+
+const hasMlDsa = ((): boolean => {
+  try {
+    generateKeyPairSync('ml-dsa-44' as 'ed25519');
+    return true;
+  } catch {
+    return false;
+  }
+})();
 
 describe('keys digest', () => {
   test.each([
@@ -111,6 +121,27 @@ describe('keys generate', () => {
     [['--name', '.hidden'], '.hidden'],
     [['--name', ''], 'name'],
     [['--name', 'a'.repeat(101)], 'name'],
+    [['--name', 'a'.repeat(300)], 'it has 300 characters'],
+    [['--name', '🔑'], 'A-Z a-z'],
+    [['--name', '-rf'], '--name=VALUE'],
+    [['--name=-rf'], 'dash'],
+    [['--alg', 'ES257'], 'ES256'],
+    [['--for', 'moddle'], 'moodle'],
+    [['--for', 'moodle', '--alg', 'EdDSA'], '64 raw bytes'],
+    [['--for', 'moodle', '--alg', 'Ed25519'], '64 raw bytes'],
+    [['--for', 'moodle', '--alg', 'ES512'], 'ES256 or ES384'],
+    [['--for', 'moodle', '--encrypt'], 'encrypted'],
+    [['--for', 'moodle', '--passphrase-file', 'pass'], 'encrypted'],
+    [['--for', 'tobira', '--alg', 'RS256'], 'ES384'],
+    [['--for', 'tobira', '--encrypt'], 'encrypted'],
+    [['--for', 'jitsi', '--alg', 'ES256'], 'RS'],
+    [['--for', 'opencast', '--alg', 'PS256'], 'RS256'],
+    [['--for', 'opencast', '--alg', 'EdDSA'], 'ES256'],
+    [['--compat', 'legacy'], '--for opencast'],
+    [['--compat', 'legacy', '--for', 'jitsi'], '--for opencast'],
+    [['--compat', 'modern', '--for', 'opencast'], 'legacy'],
+    [['--encrypt'], '--passphrase-file'],
+    [['--passphrase-file', '-'], 'stdin'],
     [['--kid', 'line\nbreak'], 'published'],
   ])('%j is refused with 2, and no file is made', async (argv, named) => {
     await using directory = await temporaryDirectory();
@@ -118,6 +149,125 @@ describe('keys generate', () => {
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(named);
     expect(await readdir(directory.path)).toEqual([]);
+  });
+
+  test.each([
+    [
+      ['--for', 'moodle'],
+      'moodle',
+      'ES256',
+      ['Private Key (full text)', 'Signing algorithm           ES256'],
+    ],
+    [['--for', 'moodle', '--alg', 'ES384'], 'moodle', 'ES384', ['Signing algorithm           ES384']],
+    [['--for', 'opencast'], 'opencast', 'ES256', ['expectedAlgorithms', 'jwksUrl']],
+    [['--for', 'opencast', '--alg', 'RS256', '--bits', '2048'], 'opencast', 'RS256', ['Octoka up to 1.2']],
+    [['--for', 'tobira', '--name', 'mine'], 'mine', 'ES256', ['secret_key', 'keys/mine_private.pem']],
+    [['--for', 'jitsi', '--bits', '2048'], 'jitsi', 'RS256', ['asap_key_server', '/certs/']],
+    [['--for', 'jitsi', '--bits', '2048', '--alg', 'RS512'], 'jitsi', 'RS512', ['signature_algorithm']],
+  ])('%j: makes what that client takes and says where it goes', async (argv, name, alg, words) => {
+    await using directory = await temporaryDirectory();
+    const { code, stdout, stderr } = await run(['keys', 'generate', ...argv], { cwd: directory.path });
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`keys/${name}_private.pem`)]);
+    for (const word of words) expect(stderr).toContain(word);
+    const jwk = await json(path.join(directory.path, `outputs/${name}_public.jwk.json`));
+    expect(jwk).toMatchObject({ alg, use: 'sig', kid: expect.any(String) });
+    if (argv[1] === 'jitsi') {
+      expect(stderr).toContain(kidDigest((jwk as { kid: string }).kid));
+    }
+  });
+
+  test('--compat legacy makes no key whose coordinates begin with a set bit', async () => {
+    await using directory = await temporaryDirectory();
+    for (const alg of ['ES256', 'ES384', 'ES512']) {
+      for (let round = 0; round < 8; round += 1) {
+        const argv = ['--for', 'opencast', '--compat', 'legacy', '--alg', alg, '--force'];
+        expect((await run(['keys', 'generate', ...argv], { cwd: directory.path })).code).toBe(0);
+      }
+      const { keys } = (await json(path.join(directory.path, 'outputs/jwks.json'))) as { keys: JsonWebKey[] };
+      // A replaced key is not in the set any more, whatever its kid was.
+      expect(keys).toHaveLength(1);
+      for (const text of [keys[0]?.x, keys[0]?.y]) {
+        expect((Buffer.from(text ?? '', 'base64url')[0] ?? 255) & 0x80).toBe(0);
+      }
+    }
+  });
+
+  test('a set of two types is refused where Opencast reads it, and told elsewhere', async () => {
+    await using directory = await temporaryDirectory();
+    const at = { cwd: directory.path };
+    await run(['keys', 'generate', '--for', 'jitsi', '--bits', '2048'], at);
+    const refused = await run(['keys', 'generate', '--for', 'moodle'], at);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--dir')]);
+    expect((await run(['keys', 'generate', '--for', 'moodle', '--dir', 'other'], at)).code).toBe(0);
+    const told = await run(['keys', 'generate'], at);
+    expect([told.code, told.stderr]).toEqual([0, expect.stringContaining('note: ')]);
+  });
+
+  test('a kid that the set has already is not taken without --force', async () => {
+    await using directory = await temporaryDirectory();
+    const at = { cwd: directory.path };
+    await run(['keys', 'generate', '--name', 'one', '--kid', 'same'], at);
+    const again = await run(['keys', 'generate', '--name', 'two', '--kid', 'same'], at);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('kid')]);
+    expect(await readdir(path.join(directory.path, 'keys'))).toEqual(['one_private.pem']);
+  });
+
+  test.each([
+    ['a line break at the end', 'correct horse\n'],
+    ['Windows line ends and more lines', 'correct horse\r\nsecond'],
+    ['a byte order mark', '\ufeffcorrect horse'],
+  ])('encrypts with the first line of a file with %s', async (_what, text) => {
+    await using directory = await temporaryDirectory();
+    await writeFile(path.join(directory.path, 'pass'), text);
+    const argv = ['keys', 'generate', '--encrypt', '--passphrase-file', 'pass'];
+    const { code, stdout } = await run(argv, { cwd: directory.path });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('encrypted')]);
+    const pem = await readFile(path.join(directory.path, 'keys/key_private.pem'), 'utf8');
+    expect(pem).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/u);
+    expect(pem).not.toContain('\r');
+    const jwk = (await json(path.join(directory.path, 'outputs/key_public.jwk.json'))) as JsonWebKey;
+    const opened = createPrivateKey({ key: pem, passphrase: 'correct horse' });
+    expect(createPublicKey(opened).equals(createPublicKey({ key: jwk, format: 'jwk' }))).toBe(true);
+    expect(() => createPrivateKey({ key: pem, passphrase: 'wrong' })).toThrow();
+  });
+
+  test('the passphrase may come from stdin', async () => {
+    await using directory = await temporaryDirectory();
+    const argv = ['keys', 'generate', '--passphrase-file', '-'];
+    expect((await run(argv, { cwd: directory.path, stdin: 'from a manager\n' })).code).toBe(0);
+    const pem = await readFile(path.join(directory.path, 'keys/key_private.pem'), 'utf8');
+    expect(createPrivateKey({ key: pem, passphrase: 'from a manager' }).type).toBe('private');
+  });
+
+  test('ML-DSA where the runtime has it, and a clear refusal where not', async () => {
+    await using directory = await temporaryDirectory();
+    for (const alg of ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87']) {
+      const at = { cwd: directory.path };
+      const { code, stderr } = await run(['keys', 'generate', '--alg', alg, '--name', alg], at);
+      if (!hasMlDsa) {
+        expect([code, stderr]).toEqual([1, expect.stringContaining('Node.js 24')]);
+        expect(await readdir(directory.path)).toEqual([]);
+        continue;
+      }
+      expect([code, stderr]).toEqual([0, expect.stringContaining('"full"')]);
+      const jwk = (await json(path.join(directory.path, `outputs/${alg}_public.jwk.json`))) as object;
+      expect(Object.keys(jwk).sort()).toEqual(['alg', 'kid', 'kty', 'pub', 'use']);
+      expect(jwk).toMatchObject({ kty: 'AKP', alg });
+      const converted = await run(['keys', 'convert', `keys/${alg}_private.pem`, '--private'], at);
+      expect(JSON.parse(converted.stdout)).toMatchObject({
+        ...jwk,
+        priv: expect.stringMatching(/^[\w-]{43}$/u),
+      });
+    }
+  });
+
+  test('Ed25519 is written as it is called, with a warning that few know that name', async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stderr } = await run(['keys', 'generate', '--alg', 'Ed25519'], { cwd: directory.path });
+    expect([code, stderr]).toEqual([0, expect.stringContaining('Octoka')]);
+    expect(await json(path.join(directory.path, 'outputs/key_public.jwk.json'))).toMatchObject({
+      alg: 'Ed25519',
+    });
   });
 
   test.each(['not json', '[]', '{"keys":{}}'])('leaves a jwks.json alone that is none (%s)', async (text) => {

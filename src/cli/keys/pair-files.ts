@@ -59,57 +59,63 @@ export const writePair = async (
   pair: NewPair,
   options: WritePairOptions,
 ): Promise<WrittenPair> => {
-  // Before anything is made: a set that is none refuses the whole.
-  await readSet(files.jwkSet);
-  const notes = [...(await makeDirectories(files))];
+  try {
+    // Before anything is made: a set that is none refuses the whole.
+    await readSet(files.jwkSet);
+    const notes = await makeDirectories(files);
+    const lock = path.join(path.dirname(files.privateKey), '.keys.lock');
+    const more = await exclusively(lock, async () => await writeLocked(files, pair, options), { patience });
+    return { notes: [...notes, ...more] };
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    throw new JwksdError('failed', 'there is no room left on the disk; nothing was changed', {
+      cause: error,
+    });
+  }
+};
+
+const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
+
+const writeLocked = async (
+  files: KeyFiles,
+  pair: NewPair,
+  options: WritePairOptions,
+): Promise<readonly string[]> => {
   const keys = path.dirname(files.privateKey);
-  await exclusively(
-    path.join(keys, '.keys.lock'),
-    async () => {
-      notes.push(...(await completePending(keys)));
-      await sweepAbandoned(keys, isOurs, Number.POSITIVE_INFINITY);
-      const { replaced, note } = await judge(files, pair.key, options);
-      if (note !== undefined) notes.push(note);
-      const stagedPrivate = await stage(files.privateKey, [pair.privatePem], 0o600);
-      const pending: Pending = {
-        files,
-        jwk: pair.key.jwk,
-        thumbprint: pair.key.thumbprint,
-        stagedPrivate,
-        force: options.force,
-        replaced,
-        setWasThere: await exists(files.jwkSet),
-      };
-      try {
-        await writeDurably(noteOf(keys), [`${JSON.stringify(pending)}\n`], { mode: 0o600, replace: true });
-        await complete(pending);
-      } catch (error) {
-        throw await afterFailure(pending, error);
-      }
-      if (replaced.length > 0) {
-        notes.push(`the replaced key left ${files.jwkSet}: tokens it signed are not accepted any more`);
-      }
-    },
-    { patience },
-  );
-  return { notes };
+  const notes = [...(await completePending(keys))];
+  await sweepAbandoned(keys, isOurs, Number.POSITIVE_INFINITY);
+  const { replaced, note } = await judge(files, pair.key, options);
+  if (note !== undefined) notes.push(note);
+  const pending: Pending = {
+    files,
+    jwk: pair.key.jwk,
+    thumbprint: pair.key.thumbprint,
+    stagedPrivate: await stage(files.privateKey, [pair.privatePem], 0o600),
+    force: options.force,
+    replaced,
+    setWasThere: await exists(files.jwkSet),
+  };
+  try {
+    await writeDurably(noteOf(keys), [`${JSON.stringify(pending)}\n`], { mode: 0o600, replace: true });
+    await complete(pending);
+  } catch (error) {
+    throw await afterFailure(pending, error);
+  }
+  if (replaced.length > 0) {
+    notes.push(`the replaced key left ${files.jwkSet}: tokens it signed are not accepted any more`);
+  }
+  return notes;
 };
 
 const isOurs = (name: string): boolean => /_private\.pem$|^\.pending\.json$/u.test(name);
 
 const noteOf = (keys: string): string => path.join(keys, '.pending.json');
 
-/** Takes the pair back where that can be done, and words the error for the user. */
+/** Takes the pair back where that can be done; otherwise the error says how it goes on. */
 const afterFailure = async (pending: Pending, error: unknown): Promise<unknown> => {
-  const isOld = await withdraw(pending).catch(() => false);
-  const why = ['ENOSPC', 'EDQUOT'].includes(codeOf(error)) ? 'there is no room left on the disk' : undefined;
-  if (isOld) {
-    return why === undefined
-      ? error
-      : new JwksdError('failed', `${why}; nothing was changed`, { cause: error });
-  }
-  const message = why ?? (error instanceof Error ? error.message : String(error));
-  return new JwksdError('failed', `${message}; the next keys generate in this directory completes the pair`, {
+  if (await withdraw(pending).catch(() => false)) return error;
+  const why = isFull(error) ? 'there is no room left on the disk' : (error as Error).message;
+  return new JwksdError('failed', `${why}; the next keys generate in this directory completes the pair`, {
     cause: error,
   });
 };
@@ -229,13 +235,17 @@ const withdraw = async (pending: Pending): Promise<boolean> => {
   const { files, thumbprint, stagedPrivate, force } = pending;
   if (force && !(await exists(stagedPrivate))) return false;
   const keys = path.dirname(files.privateKey);
-  await withSet(files, async (set) => {
-    if (!force && (await thumbprintIn(files.publicJwk)) === thumbprint)
-      await rm(files.publicJwk, { force: true });
-    await set.edit((entries) => entries.filter((entry) => thumbprintOf(entry) !== thumbprint));
-    if (!pending.setWasThere && (await readSet(files.jwkSet)).length === 0)
-      await rm(files.jwkSet, { force: true });
-  });
+  if (!force && (await thumbprintIn(files.publicJwk)) === thumbprint)
+    await rm(files.publicJwk, { force: true });
+  const isThis = (entry: unknown): boolean => thumbprintOf(entry) === thumbprint;
+  // A full disk may have no room for the lock either, and often there is nothing to take out.
+  if ((await readSet(files.jwkSet)).some((entry) => isThis(entry))) {
+    await withSet(files, async (set) => {
+      await set.edit((entries) => entries.filter((entry) => !isThis(entry)));
+      if (!pending.setWasThere && (await readSet(files.jwkSet)).length === 0)
+        await rm(files.jwkSet, { force: true });
+    });
+  }
   if (!force && (await isSame(stagedPrivate, files.privateKey))) await rm(files.privateKey, { force: true });
   await rm(noteOf(keys), { force: true });
   await rm(stagedPrivate, { force: true });
@@ -256,9 +266,11 @@ const completePending = async (keys: string): Promise<readonly string[]> => {
     await complete(pending);
     return [`${what}; it is complete now`];
   } catch (error) {
-    if (!(error instanceof JwksdError)) throw error;
-    await withdraw(pending);
-    return [`${what}; it was taken back: ${error.message}`];
+    // Files in its way, or a directory that was moved since.
+    if (!(error instanceof JwksdError) && codeOf(error) !== 'ENOENT') throw error;
+    await withdraw(pending).catch(ignore('ENOENT'));
+    await rm(noteOf(keys), { force: true });
+    return [`${what}; it was taken back: ${(error as Error).message}`];
   }
 };
 
