@@ -45,37 +45,37 @@ const crashAt = async (directory: string, argv: readonly string[], at: number): 
     env: { NODE_OPTIONS: `--import=${preload}`, JWKSD_TEST_CRASH_AT: String(at) },
   });
 
-describe('a crash at any change of the file system', () => {
-  const everyCrash = async (
-    prepare: (directory: string) => Promise<void>,
-    argv: readonly string[],
-    check: (directory: string, at: number) => Promise<void>,
-  ): Promise<number> => {
-    await using base = await temporaryDirectory();
-    const start = path.join(base.path, 'start');
-    await mkdir(start);
-    await prepare(start);
-    const copy = async (name: string): Promise<string> => {
-      const to = path.join(base.path, name);
-      await cp(start, to, { recursive: true });
-      return to;
-    };
-    const whole = await crashAt(await copy('whole'), argv, 0);
-    expect(whole.code, whole.stderr).toBe(0);
-    const changes = Number(/changes: (\d+)/u.exec(whole.stderr)?.[1]);
-    const rest = Array.from({ length: changes }, (_, index) => index + 1);
-    const worker = async (): Promise<void> => {
-      for (let at = rest.shift(); at !== undefined; at = rest.shift()) {
-        const directory = await copy(String(at));
-        const crashed = await crashAt(directory, argv, at);
-        expect(crashed.code, `change ${at}: ${crashed.stderr}`).toBeNull();
-        await check(directory, at);
-      }
-    };
-    await Promise.all([worker(), worker()]);
-    return changes;
+const everyCrash = async (
+  prepare: (directory: string) => Promise<void>,
+  argv: readonly string[],
+  check: (directory: string, at: number) => Promise<void>,
+): Promise<number> => {
+  await using base = await temporaryDirectory();
+  const start = path.join(base.path, 'start');
+  await mkdir(start);
+  await prepare(start);
+  const copy = async (name: string): Promise<string> => {
+    const to = path.join(base.path, name);
+    await cp(start, to, { recursive: true });
+    return to;
   };
+  const whole = await crashAt(await copy('whole'), argv, 0);
+  expect(whole.code, whole.stderr).toBe(0);
+  const changes = Number(/changes: (\d+)/u.exec(whole.stderr)?.[1]);
+  const rest = Array.from({ length: changes }, (_, index) => index + 1);
+  const worker = async (): Promise<void> => {
+    for (let at = rest.shift(); at !== undefined; at = rest.shift()) {
+      const directory = await copy(String(at));
+      const crashed = await crashAt(directory, argv, at);
+      expect(crashed.code, `change ${at}: ${crashed.stderr}`).toBeNull();
+      await check(directory, at);
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  return changes;
+};
 
+describe('a crash at any change of the file system', () => {
   test('leaves no pair or a whole one once the next run is over, and no leftovers', async () => {
     const outcomes = new Set<string>();
     const changes = await everyCrash(
