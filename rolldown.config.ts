@@ -5,6 +5,9 @@ export default defineConfig({
   input: 'src/main.ts',
   platform: 'node',
   external: [
+    // Loaded only where registered keys are kept with it; lmdb is native.
+    'lmdb',
+    'pg',
     // Loaded only where people watch the log.
     'pino-pretty',
     // Fastify asks for these when it needs them, and here it never does: src/http/schemas.ts; inject() is for tests.

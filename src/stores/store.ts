@@ -39,7 +39,7 @@ export interface RegisteredKey {
 
 /** What a client may have; decided in the same atomic step as the registration. */
 export interface Limits {
-  /** Keys of one client that are neither expired nor revoked. Tombstones have a limit of their own, ten times this. */
+  /** Keys of one client that are neither expired nor revoked. Tombstones have a limit of their own: ten times this, at least 1,000. */
   readonly maxKeysPerClient: number;
   /**
    * True: a key that another client has, or had until it was compromised, is `in_use`. All replicas must agree on it.

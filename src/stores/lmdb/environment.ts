@@ -1,0 +1,83 @@
+import { mkdir } from 'node:fs/promises';
+import type { Database, RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb';
+import { unavailable } from '../unavailable.ts';
+
+/** A table: bytes to bytes, in the order of the keys. */
+export type Table = Database<Buffer, Buffer>;
+
+/** The open file and its tables. All keys start with digests, so that they have one length, whatever a client is called. */
+export interface Environment {
+  readonly root: RootDatabase<Buffer, Buffer>;
+  /** Position (client, key) to a record. */
+  readonly records: Table;
+  /** Key, then client: who has a key. No value. */
+  readonly holders: Table;
+  /** Client, then digest of the `jti`, to its end. */
+  readonly replays: Table;
+  /** Digest of the nonce to its end. */
+  readonly nonces: Table;
+  /** End, kind, and the key there: what a sweep walks along. No value. */
+  readonly ends: Table;
+  /** `format`, and `changes`, which counts writes of all processes. */
+  readonly meta: Table;
+}
+
+const format = 1;
+const formatKey = Buffer.from('format');
+
+/**
+ * Opens the directory, and makes it where there is none.
+ *
+ * `overlappingSync` is off: a transaction is then committed after it was flushed, by LMDB's own protocol. With it, what
+ * was committed but not yet flushed is visible to readers, and when the disk is full `flushed` never settles.
+ *
+ * @throws {JwksdError} `store_unavailable`
+ */
+export const openEnvironment = async (directory: string): Promise<Environment> => {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // Native, and of no use to a server without registrations: loaded here and nowhere else.
+    const { open } = await import('lmdb');
+    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    const options: RootDatabaseOptionsWithPath & { permissionsMode: number } = {
+      ...binary,
+      path: directory,
+      // Else a directory with a dot in its name would be taken for a file.
+      noSubdir: false,
+      overlappingSync: false,
+      maxDbs: 8,
+      permissionsMode: 0o600,
+    };
+    const root = open<Buffer, Buffer>(options);
+    const table = (name: string): Table => root.openDB<Buffer, Buffer>(name, binary);
+    const environment = {
+      root,
+      records: table('records'),
+      holders: table('holders'),
+      replays: table('replays'),
+      nonces: table('nonces'),
+      ends: table('ends'),
+      meta: table('meta'),
+    };
+    await checkFormat(environment);
+    return environment;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'JwksdError') throw error;
+    throw unavailable(
+      `${directory} cannot be opened as a store of registered keys: ${String(error)}. ` +
+        'Make sure that jwksd may write there and that the directory holds nothing else',
+      error,
+    );
+  }
+};
+
+async function checkFormat({ root, meta }: Environment): Promise<void> {
+  const found = meta.get(formatKey);
+  if (found === undefined) await root.childTransaction(() => void meta.put(formatKey, Buffer.from([format])));
+  else if (found[0] !== format) {
+    await root.close();
+    throw unavailable(
+      `The store has format ${found[0] ?? 'nothing'}, this version of jwksd reads ${format}: use the version that wrote it`,
+    );
+  }
+}

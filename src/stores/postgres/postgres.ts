@@ -1,0 +1,210 @@
+import type { Clock } from '../../clock.ts';
+import { clientKey, textDigest } from '../client-key.ts';
+import { isThumbprint, pageOf, rangeOf } from '../cursor.ts';
+import { decide } from '../decide.ts';
+import { Listeners } from '../listeners.ts';
+import { publishedKeys } from '../published.ts';
+import { decodeRecord, encodeRecord, revokedRecord } from '../record.ts';
+import type {
+  Changes,
+  ListOptions,
+  Page,
+  PublishedKeys,
+  RegisteredKey,
+  RegisterOutcome,
+  Registration,
+  RegistrationStore,
+  RevocationReason,
+  RevokeOutcome,
+  SharedCounters,
+  StoreHealth,
+  StoreLog,
+  Swept,
+} from '../store.ts';
+import { Connections } from './connections.ts';
+import { Notices } from './notices.ts';
+import * as sql from './sql.ts';
+
+interface RecordRow {
+  readonly record: string | null;
+}
+
+interface SituationRow {
+  readonly replayed: boolean;
+  readonly nonceIsGood: boolean;
+  readonly record: string | null;
+  readonly current: number;
+  readonly tombstones: number;
+  readonly heldElsewhere: boolean;
+}
+
+/**
+ * The store of replicas: any number of jwksd on one PostgreSQL (13 or newer) decide as one.
+ *
+ * Nothing is kept in memory, so a key that one replica registered is found by any other at its next lookup.
+ */
+export class PostgresStore implements RegistrationStore {
+  readonly counters: SharedCounters = { hit: async (name, windowMs) => await this.#hit(name, windowMs) };
+  readonly #connections: Connections;
+  readonly #clock: Clock;
+  readonly #listeners = new Listeners();
+  readonly #notices: Notices;
+
+  private constructor(connections: Connections, clock: Clock) {
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#notices = new Notices(connections, this.#listeners, clock);
+  }
+
+  /** Resolves when the first attempt to connect has ended, one way or the other. */
+  static async open(url: string, clock: Clock, log: StoreLog): Promise<PostgresStore> {
+    const store = new PostgresStore(await Connections.open(url, clock, log), clock);
+    await store.#notices.start();
+    return store;
+  }
+
+  get health(): StoreHealth {
+    return this.#connections.health;
+  }
+
+  async register(registration: Registration): Promise<RegisterOutcome> {
+    const { clientId, key, replay, nonce, limits } = registration;
+    const client = textDigest(clientId);
+    const jkt = Buffer.from(key.thumbprint, 'base64url');
+    const jti = replay === undefined ? null : textDigest(replay.jti);
+    const nonceDigest = nonce === undefined ? null : textDigest(nonce);
+    const now = wholeMs(this.#clock.wall());
+    const decision = await this.#connections.transaction(async (runner) => {
+      await runner.rows(sql.lockClient, [client.readInt32BE()]);
+      if (limits.uniqueAcrossClients) await runner.rows(sql.lockKey, [jkt.readInt32BE()]);
+      const found = await runner.rows<SituationRow>(sql.situation, [
+        client,
+        jkt,
+        jti,
+        nonceDigest,
+        now,
+        limits.uniqueAcrossClients,
+      ]);
+      const decided = decide(registration, situationOf(found[0]), now);
+      if (decided.outcome !== 'created' && decided.outcome !== 'exists') return decided;
+      await runner.rows(sql.store, [
+        client,
+        jkt,
+        wholeMs(decided.record.expiresAt),
+        encodeRecord(decided.record),
+        jti,
+        replay === undefined ? null : wholeMs(replay.expiresAt),
+        nonceDigest,
+        clientKey(clientId),
+      ]);
+      return decided;
+    });
+    if (decision.outcome === 'created' || decision.outcome === 'exists')
+      this.#listeners.tell([clientKey(clientId)]);
+    return decision;
+  }
+
+  async revoke(clientId: string, jkt: string, reason: RevocationReason): Promise<RevokeOutcome | undefined> {
+    if (!isThumbprint(jkt)) return undefined;
+    const client = textDigest(clientId);
+    const digest = Buffer.from(jkt, 'base64url');
+    const outcome = await this.#connections.transaction(
+      async (runner): Promise<RevokeOutcome | undefined> => {
+        // A registration that has read the record must not write it again after this.
+        await runner.rows(sql.lockClient, [client.readInt32BE()]);
+        const [row] = await runner.rows<{ record: string }>(sql.get, [client, digest]);
+        if (row === undefined) return undefined;
+        const record = decodeRecord(row.record);
+        if (record.revoked !== undefined) return { outcome: 'already', record };
+        const revoked = revokedRecord(record, reason, this.#clock.wall());
+        await runner.rows(sql.revoke, [client, digest, reason, encodeRecord(revoked), clientKey(clientId)]);
+        return { outcome: 'revoked', record: revoked };
+      },
+    );
+    if (outcome?.outcome === 'revoked') this.#listeners.tell([clientKey(clientId)]);
+    return outcome;
+  }
+
+  async get(clientId: string, jkt: string): Promise<RegisteredKey | undefined> {
+    if (!isThumbprint(jkt)) return undefined;
+    const values = [textDigest(clientId), Buffer.from(jkt, 'base64url')];
+    const [record] = await this.#records(sql.get, values);
+    return record;
+  }
+
+  async published(clientId: string): Promise<PublishedKeys | undefined> {
+    const now = wholeMs(this.#clock.wall());
+    const values = [textDigest(clientId), now];
+    const rows = await this.#connections.run(
+      async (runner) => await runner.rows<RecordRow>(sql.published, values),
+    );
+    return rows.length === 0 ? undefined : publishedKeys(recordsOf(rows), now);
+  }
+
+  async list(options: ListOptions): Promise<Page> {
+    const { from, to } = rangeOf(options);
+    const values = [from.subarray(0, 32), from.subarray(32), to.subarray(0, 32), options.limit + 1];
+    return pageOf(await this.#records(sql.list, values), options.limit);
+  }
+
+  async addNonce(nonce: string, expiresAt: number): Promise<void> {
+    const values = [textDigest(nonce), wholeMs(expiresAt)];
+    await this.#connections.run(async (runner) => await runner.rows(sql.addNonce, values));
+  }
+
+  async sweep(): Promise<Swept> {
+    const sweepAll = async (statement: sql.Statement): Promise<number> => {
+      let total = 0;
+      for (;;) {
+        const now = wholeMs(this.#clock.wall());
+        const removed = await this.#connections.run(async (runner) => await runner.count(statement, [now]));
+        total += removed;
+        if (removed < sql.sweepLimit) return total;
+      }
+    };
+    await sweepAll(sql.sweeps.counters);
+    return {
+      records: await sweepAll(sql.sweeps.records),
+      replays: await sweepAll(sql.sweeps.replays),
+      nonces: await sweepAll(sql.sweeps.nonces),
+    };
+  }
+
+  onChange(listener: (changes: Changes) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.#notices.close();
+    await this.#connections.close();
+  }
+
+  async #hit(name: string, windowMs: number): Promise<{ count: number; left: number }> {
+    const values = [textDigest(name), wholeMs(this.#clock.wall()), windowMs];
+    const [row] = await this.#connections.run(
+      async (runner) => await runner.rows<{ count: number; left: number }>(sql.hit, values),
+    );
+    return row ?? { count: 1, left: windowMs };
+  }
+
+  async #records(statement: sql.Statement, values: readonly unknown[]): Promise<readonly RegisteredKey[]> {
+    return recordsOf(
+      await this.#connections.run(async (runner) => await runner.rows<RecordRow>(statement, values)),
+    );
+  }
+}
+
+/** Columns of dates are `bigint`, which takes no fraction. */
+const wholeMs = (time: number): number => Math.floor(time);
+
+const recordsOf = (rows: readonly RecordRow[]): readonly RegisteredKey[] =>
+  rows.flatMap(({ record }) => (record === null ? [] : [decodeRecord(record)]));
+
+const situationOf = (row: SituationRow | undefined): Parameters<typeof decide>[1] => ({
+  // A row there always is; without one nothing may be written.
+  replayed: () => row?.replayed ?? true,
+  nonceIsGood: () => row?.nonceIsGood ?? false,
+  record: () => recordsOf(row === undefined ? [] : [row])[0],
+  heldElsewhere: () => row?.heldElsewhere ?? true,
+  counts: () => row ?? { current: Infinity, tombstones: Infinity },
+});
