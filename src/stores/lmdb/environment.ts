@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, open as openFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { Database, RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb';
 import { unavailable } from '../unavailable.ts';
 
@@ -23,6 +24,10 @@ export interface Environment {
 }
 
 const format = 1;
+/** Behind the header of the first page; two pages of 4,096 bytes are the least there can be. */
+const magicAt = 24;
+const magic = 0xbeefc0de;
+const leastSize = 8192;
 const formatKey = Buffer.from('format');
 
 /**
@@ -36,6 +41,7 @@ const formatKey = Buffer.from('format');
 export const openEnvironment = async (directory: string): Promise<Environment> => {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    await checkMagic(path.join(directory, 'data.mdb'));
     // Native, and of no use to a server without registrations: loaded here and nowhere else.
     const { open } = await import('lmdb');
     const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
@@ -70,6 +76,23 @@ export const openEnvironment = async (directory: string): Promise<Environment> =
     );
   }
 };
+
+/** LMDB reads the first two pages of a file without doubt: one that is not its own would end the process, not the start. */
+async function checkMagic(file: string): Promise<void> {
+  const handle = await openFile(file, 'r').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (handle === undefined) return;
+  try {
+    const { size } = await handle.stat();
+    const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, magicAt);
+    if (size > 0 && (size < leastSize || buffer.readUInt32LE() !== magic))
+      throw new Error(`${file} is not an LMDB file, or is damaged`);
+  } finally {
+    await handle.close();
+  }
+}
 
 async function checkFormat({ root, meta }: Environment): Promise<void> {
   const found = meta.get(formatKey);
