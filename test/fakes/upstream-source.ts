@@ -13,7 +13,8 @@ import {
 import type { Headers } from '../../src/sources/upstream/freshness.ts';
 import type { LastKnownGood } from '../../src/sources/upstream/last-known-good.ts';
 import { Memory } from '../../src/sources/upstream/memory.ts';
-import { UpstreamSource, type UpstreamOptions } from '../../src/sources/upstream/upstream.ts';
+import type { UpstreamOptions } from '../../src/sources/upstream/options.ts';
+import { UpstreamSource } from '../../src/sources/upstream/upstream.ts';
 import { ManualClock, settle } from './clock.ts';
 import { createLog, type Line } from './log.ts';
 

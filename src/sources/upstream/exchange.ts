@@ -30,6 +30,8 @@ export interface Situation {
   readonly failing: boolean;
   /** Counts a request beside the attempt itself that failed, by its code. */
   readonly count: (code: string) => void;
+  /** Told when a request leaves, after any wait for its place. */
+  readonly sent: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -114,6 +116,7 @@ export class Exchange {
     const { clock, requester, limiter } = this.#parts;
     const answer = await limiter(async () => {
       const began = clock.now();
+      situation.sent();
       const result = await requester.send(url, ask, situation.signal);
       observe?.(clock.now() - began);
       return result;

@@ -1,45 +1,18 @@
-import type { Clock } from '../../clock.ts';
 import type { ParsedSet } from '../../jwk/key.ts';
 import { changesBetween } from '../changes.ts';
-import type { Generation, GenerationSlot } from '../key-cache.ts';
+import type { Generation } from '../key-cache.ts';
 import { Ledger } from '../ledger.ts';
 import { logChanges, logNotes, newNotes, notesOf, tellNotes } from '../log.ts';
-import type { Log, RefreshOutcome, Source, SourceSnapshot, SourceStatus } from '../source.ts';
+import type { RefreshOutcome, Source, SourceSnapshot, SourceStatus } from '../source.ts';
 import { nextGeneration, type Refusal } from './accept.ts';
-import type { Exchange, Success } from './exchange.ts';
+import type { Success } from './exchange.ts';
 import { failure } from './failure.ts';
 import { Lifetime } from './lifetime.ts';
-import type { Memory, Restored } from './memory.ts';
+import type { Restored } from './memory.ts';
+import type { UpstreamOptions, UpstreamParts } from './options.ts';
 import { backoff, nextRefresh, retryPause } from './schedule.ts';
-import { expiresAfter, stateOf, untilNextState, type StalenessOptions, type StateFacts } from './state.ts';
+import { expiresAfter, stateOf, untilNextState, type StateFacts } from './state.ts';
 import { pause, Timer } from './timer.ts';
-
-/** What makes one upstream differ from another. Durations in milliseconds. */
-export interface UpstreamOptions extends StalenessOptions {
-  readonly name: string;
-  readonly type: 'jwks' | 'oidc';
-  readonly required: boolean;
-  /** The configured URL or issuer without query and user info, for people. */
-  readonly origin: string;
-  readonly removalConfirm: number;
-  /** Bounds the keys that are published although the upstream no longer lists them. */
-  readonly maxKeys: number;
-  /** Milliseconds to the first attempt, so that many upstreams do not start at once. */
-  readonly firstDelay: number;
-}
-
-/** What an upstream works with. */
-export interface UpstreamParts {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly slot: GenerationSlot;
-  readonly exchange: Pick<Exchange, 'attempt' | 'remember'>;
-  readonly memory: Memory;
-  /** In [0, 1). */
-  readonly random: () => number;
-  /** What a source of the same upstream held until a reload changed its options. */
-  readonly inherited?: Restored | undefined;
-}
 
 type Cause = Parameters<Source['refresh']>[0];
 /** 1, 2, 4, 8 …: a long outage is logged, not shouted. */
@@ -96,7 +69,11 @@ export class UpstreamSource implements Source {
     if (running !== undefined) return await running;
     const run = this.#run(cause)
       .catch((error: unknown) => this.#crashed(error))
-      .finally(() => this.#running.delete(lane));
+      .finally(() => {
+        this.#running.delete(lane);
+        // The alarm may have fired into this very cycle, whose late result set no other.
+        if (lane === 'cycle' && this.#refreshTimer.left === undefined) this.#planNext();
+      });
     this.#running.set(lane, run);
     return await run;
   }
@@ -162,8 +139,7 @@ export class UpstreamSource implements Source {
       return { ok: false, error: ledger.lastError };
     }
     for (let n = 1, repeated = false; ; n += 1) {
-      const sequence = (this.#sent += 1);
-      const result = await this.#attempt(unconditional, cause, n);
+      const { sequence, result } = await this.#attempt(unconditional, cause, n);
       if (this.#closing.signal.aborted) {
         return { ok: false, error: ledger.error(failure('reset', 'the source was removed')) };
       }
@@ -180,7 +156,12 @@ export class UpstreamSource implements Source {
     }
   }
 
-  async #attempt(wanted: boolean, cause: Cause, n: number): Promise<Success | Refusal> {
+  async #attempt(
+    wanted: boolean,
+    cause: Cause,
+    n: number,
+  ): Promise<{ readonly sequence: number; readonly result: Success | Refusal }> {
+    let sequence = (this.#sent += 1);
     const held = this.#generation;
     // After a failure the validators may be what the upstream cannot bear, and keys are confirmed by their body only.
     const unconditional =
@@ -188,22 +169,25 @@ export class UpstreamSource implements Source {
       this.#ledger.failures > 0 ||
       (held?.retiring.length ?? 0) > 0 ||
       this.#current.state === 'EXPIRED';
-    return await this.#parts.exchange.attempt({
+    const result = await this.#parts.exchange.attempt({
       held,
       unconditional,
       failed: this.#ledger.failures,
       demand: cause === 'demand',
       failing: n > 1 || this.#ledger.failures > 0,
       count: (code) => this.#ledger.count(code),
+      // It may have waited in a line before: what counts is how old the answer is, not the wish for it.
+      sent: () => (sequence = this.#sent += 1),
       signal: this.#closing.signal,
     });
+    return { sequence, result };
   }
 
   #succeed(sequence: number, success: Success): RefreshOutcome {
     if (sequence < this.#applied) return { ok: true, changed: false };
     this.#applied = sequence;
     this.#notBefore = -Infinity;
-    const { clock, slot, log, random } = this.#parts;
+    const { clock, slot, log } = this.#parts;
     const { removalConfirm } = this.#options;
     const before = this.#generation;
     if (this.#ledger.failures > 0)
@@ -228,16 +212,13 @@ export class UpstreamSource implements Source {
     const changed = before?.keys !== generation?.keys;
     if (generation !== undefined) this.#parts.memory.save(generation, fetchedAt, changed);
     this.#publish();
-    const delay = nextRefresh(this.#lifetime.freshFor, this.#options, random());
-    const retiring = (generation?.retiring.length ?? 0) > 0;
-    this.#plan(retiring ? Math.min(delay, Math.max(1000, removalConfirm)) : delay);
+    this.#planNext();
     return { ok: true, changed };
   }
 
   #fail(sequence: number, refusal: Refusal): RefreshOutcome {
-    const { clock, log, random } = this.#parts;
+    const { clock, log } = this.#parts;
     const error = this.#ledger.error(refusal);
-    const now = clock.now();
     if (sequence < this.#applied) return { ok: false, error };
     this.#ledger.failed(error);
     if (refusal.parsed !== undefined) this.#read(refusal.parsed);
@@ -247,9 +228,8 @@ export class UpstreamSource implements Source {
       log.warn(what, `upstream failed: ${error.detail}`);
     }
     this.#publish();
-    if (refusal.retryAfter !== undefined) this.#notBefore = now + refusal.retryAfter;
-    const delay = backoff(failures, this.#current.keys.length > 0, random());
-    this.#plan(Math.max(delay, this.#notBefore - now));
+    if (refusal.retryAfter !== undefined) this.#notBefore = clock.now() + refusal.retryAfter;
+    this.#planNext();
     return { ok: false, error };
   }
 
@@ -296,6 +276,20 @@ export class UpstreamSource implements Source {
     const before = this.#parsed === undefined ? [] : notesOf(this.#parsed);
     this.#parsed = parsed;
     logNotes(this.#parts.log, this.name, newNotes(before, notesOf(parsed)), 'error');
+  }
+
+  /** Sets the alarm for the refresh that follows from what is known now. */
+  #planNext(): void {
+    const { clock } = this.#parts;
+    const random = this.#parts.random();
+    const { failures } = this.#ledger;
+    if (failures > 0) {
+      const delay = backoff(failures, this.#current.keys.length > 0, random);
+      return this.#plan(Math.max(delay, this.#notBefore - clock.now()));
+    }
+    const delay = nextRefresh(this.#lifetime.freshFor, this.#options, random);
+    const retiring = (this.#generation?.retiring.length ?? 0) > 0;
+    this.#plan(retiring ? Math.min(delay, Math.max(1000, this.#options.removalConfirm)) : delay);
   }
 
   #plan(delay: number): void {

@@ -512,6 +512,42 @@ describe('order and sharing', () => {
     expect(source.status()).toMatchObject({ state: 'FRESH', consecutiveFailures: 0 });
   });
 
+  test.each([
+    ['success', good],
+    ['failure', failing('tls_cert')],
+  ])('a late %s of a cycle ends no schedule, whatever came due meanwhile', async (_what, reply) => {
+    const { source, clock, network } = await started([good]);
+    const late = held();
+    network.answerWith(late.reply, good);
+    await clock.advance(5 * minute);
+    await source.refresh('demand');
+    // The refresh that follows the demand comes due while the cycle still waits for its answer.
+    await clock.advance(6 * minute);
+    late.release(reply);
+    await settle();
+    const { length } = network.sent;
+    expect(source.status().nextAttemptIn).toBeGreaterThan(0);
+    await clock.advance(hour);
+    expect(network.sent.length).toBeGreaterThanOrEqual(length + 11);
+  });
+
+  test('of two answers the one whose request left later counts, however long it waited to leave', async () => {
+    const waiting: (() => void)[] = [];
+    const limiter: Limiter = async (task, { demand }) => {
+      if (!demand) await new Promise<void>((resolve) => void waiting.push(resolve));
+      return await task();
+    };
+    const { source, clock, network } = rig([answer(jwks('old')), answer(jwks('new'))], { limiter });
+    await source.start(() => undefined);
+    await clock.advance(0);
+    await source.refresh('demand');
+    expect(kidsOf(source.current.keys)).toEqual(['old']);
+    waiting[0]?.();
+    await settle();
+    expect(network.sent).toHaveLength(2);
+    expect(kidsOf(source.current.keys)).toEqual(['new', 'old']);
+  });
+
   test('refreshes that arrive together share one request', async () => {
     const { source, network } = await started([good]);
     const slow = held();
