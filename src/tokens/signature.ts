@@ -63,6 +63,11 @@ export const signatureAlgorithms: readonly string[] = [...algorithms.keys()];
 export const fits = (key: Key, alg: string): boolean =>
   algorithms.has(alg) && !contradicts(alg, familyOf(key));
 
+/** Whether a key that is only for `pinned` is one for `alg`: `EdDSA` is another name of both of its curves (RFC 9864 §2.2). */
+export const sameAlgorithm = (alg: string, pinned: string, family: string): boolean =>
+  alg === pinned ||
+  (family.startsWith('Ed') && [alg, pinned].every((name) => name === 'EdDSA' || name === family));
+
 const keyObjects = new WeakMap<Key, KeyObject>();
 
 /** The key as OpenSSL knows it, made once for as long as the key lives. */

@@ -4,7 +4,7 @@ import type { Key } from '../jwk/key.ts';
 import { familyOf, isSignatureKey } from '../jwk/signature-key.ts';
 import { readObject, type Members } from './json-object.ts';
 import { parseCompactJws, type CompactJws, type ParsedJws } from './jws.ts';
-import { fits, signatureAlgorithms, verifySignature } from './signature.ts';
+import { fits, sameAlgorithm, signatureAlgorithms, verifySignature } from './signature.ts';
 import { judgeTimes } from './times.ts';
 
 /** How strict a verification is, and what time it is. */
@@ -152,11 +152,6 @@ function judgeHeader({ header, alg }: CompactJws, allowed: readonly string[] | u
 /** `EdDSA` on a list allows both curves; the name of either allows `EdDSA`, for keys of that curve. */
 const isAllowed = (alg: string, name: string): boolean =>
   sameAlgorithm(alg, name, 'Ed25519') || sameAlgorithm(alg, name, 'Ed448');
-
-/** Whether a key that is only for `pinned` is one for `alg`: `EdDSA` is another name of both of its curves (RFC 9864 §2.2). */
-const sameAlgorithm = (alg: string, pinned: string, family: string): boolean =>
-  alg === pinned ||
-  (family.startsWith('Ed') && [alg, pinned].every((name) => name === 'EdDSA' || name === family));
 
 /** Whether a token of this `alg` may be signed with the key, which also narrows `EdDSA` to its own curve. */
 const isFor = (key: Key, { alg, allowed }: Asked): boolean => {

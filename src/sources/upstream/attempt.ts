@@ -1,6 +1,6 @@
 import { request, type Dispatcher } from 'undici';
 import type { Clock } from '../../clock.ts';
-import { readBounded } from '../read-bounded.ts';
+import { readSecretFile } from '../secret-file.ts';
 import { literalBlocked } from './addresses.ts';
 import { readBody } from './body.ts';
 import { within } from './deadline.ts';
@@ -46,7 +46,6 @@ export interface Answer {
 }
 
 const maxRedirects = 3;
-const largestToken = 64 * 1024;
 const redirects = new Set([301, 302, 303, 307, 308]);
 
 /** Sends requests to one upstream, each bounded in time, size and destination. */
@@ -124,7 +123,7 @@ export class Requester {
     const { bearerTokenFile } = this.#options;
     if (bearerTokenFile === null) return { ok: true, headers };
     try {
-      const token = (await readBounded(bearerTokenFile, largestToken))?.toString().trim() ?? '';
+      const token = (await readSecretFile(bearerTokenFile)) ?? '';
       if (!/^[\x21-\x7e]+$/u.test(token)) return failure('token_file', `${bearerTokenFile} holds no token`);
       headers['authorization'] = `Bearer ${token}`;
       return { ok: true, headers };

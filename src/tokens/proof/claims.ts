@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Members } from '../json-object.ts';
 import type { ProofContext } from './context.ts';
+import { isNumericDate } from '../times.ts';
 import { refuse, type Proved, type ProofRefusal } from './outcome.ts';
 
 /** Claims that hold, with what the store has to check. */
@@ -13,8 +14,6 @@ const ahead = 60;
 /** Seconds between `iat` and `exp`. */
 const longestLife = 600;
 
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
-
 /** One to 256 characters that every store keeps as they are: no control characters, no half of a surrogate pair. */
 const isToken = (value: unknown): value is string =>
   typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,256}$/u.test(value);
@@ -23,7 +22,7 @@ const isToken = (value: unknown): value is string =>
 const judgeTimes = ({ iat, exp, nbf }: Members, now: number): ProofRefusal | undefined => {
   const seconds = Math.floor(now / 1000);
   if (iat !== undefined) {
-    if (!isNumber(iat)) return refuse('bad_iat', 'iat is not a number of seconds');
+    if (!isNumericDate(iat)) return refuse('bad_iat', 'iat is not a number of seconds');
     if (iat < seconds - oldest) {
       return refuse('too_old', `iat is more than ${oldest} s before the time of this server`);
     }
@@ -32,14 +31,14 @@ const judgeTimes = ({ iat, exp, nbf }: Members, now: number): ProofRefusal | und
     }
   }
   if (exp !== undefined) {
-    if (!isNumber(exp)) return refuse('bad_exp', 'exp is not a number of seconds');
+    if (!isNumericDate(exp)) return refuse('bad_exp', 'exp is not a number of seconds');
     if (exp <= seconds) return refuse('expired', 'exp is past');
-    if (isNumber(iat) && exp > iat + longestLife) {
+    if (isNumericDate(iat) && exp > iat + longestLife) {
       return refuse('lives_too_long', `exp is more than ${longestLife} s after iat`);
     }
   }
   if (nbf !== undefined) {
-    if (!isNumber(nbf)) return refuse('bad_nbf', 'nbf is not a number of seconds');
+    if (!isNumericDate(nbf)) return refuse('bad_nbf', 'nbf is not a number of seconds');
     if (nbf > seconds) return refuse('not_yet_valid', 'nbf is still to come');
   }
   return undefined;
@@ -114,7 +113,7 @@ const judgeNonce = ({ nonce }: Members, required: boolean): ProofRefusal | { ok:
 /** Judges the claims of a strict proof: fresh, for this service, by this client, with a `jti` that can be used up. */
 export const judgeStrictClaims = (claims: Members, isDpop: boolean, context: ProofContext): JudgedClaims => {
   const { iat, jti } = claims;
-  if (!isNumber(iat)) return refuse('bad_iat', 'iat is missing or not a number of seconds');
+  if (!isNumericDate(iat)) return refuse('bad_iat', 'iat is missing or not a number of seconds');
   const refusal =
     judgeTimes(claims, context.now) ??
     judgeAudience(claims, isDpop, context) ??

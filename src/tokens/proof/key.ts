@@ -1,7 +1,7 @@
 import { admitJwk, privateMembers } from '../../jwk/admit.ts';
 import type { Key, Rejection } from '../../jwk/key.ts';
 import type { CompactJws } from '../jws.ts';
-import { fits } from '../signature.ts';
+import { fits, sameAlgorithm } from '../signature.ts';
 import { refuse, type ProofCode, type ProofRefusal } from './outcome.ts';
 
 /** The key a proof brings along. */
@@ -30,10 +30,6 @@ const codes: Readonly<Record<Rejection['reason'], ProofCode>> = {
   over_limit: 'malformed_key',
 };
 
-/** Two names of one algorithm (RFC 9864 §2.2). */
-const sameAlg = (one: unknown, alg: string): boolean =>
-  one === alg || [one, alg].every((name) => name === 'EdDSA' || name === 'Ed25519');
-
 /** Absent, or what admission counts as absent. */
 const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === '';
 
@@ -57,7 +53,8 @@ export const readProofKey = ({ header, alg }: CompactJws): ProofKey | ProofRefus
     return refuse('unsupported_alg', `alg is none of ${algorithms.join(' ')}`);
   }
   if (jwk === undefined) return refuse('jwk_missing', 'the header has no jwk');
-  if (!isAbsent(own('alg')) && !sameAlg(own('alg'), alg)) {
+  const named = own('alg');
+  if (!isAbsent(named) && !(typeof named === 'string' && sameAlgorithm(alg, named, 'Ed25519'))) {
     return refuse('alg_mismatch', 'the jwk names another alg than the header');
   }
   // What its alg is worth is known by now; a wrong curve is to be called that.
