@@ -1,5 +1,6 @@
 import type { Command } from './command.ts';
 import { doctorCommand } from './doctor/table.ts';
+import { jwksCommands } from './jwks/table.ts';
 import { keysCommands } from './keys/table.ts';
 import { configCommands, serverCommands } from './server-table.ts';
 
@@ -8,5 +9,6 @@ export const commands: readonly Command[] = [
   ...serverCommands,
   doctorCommand,
   ...keysCommands,
+  ...jwksCommands,
   ...configCommands,
 ];

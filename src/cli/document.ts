@@ -45,7 +45,11 @@ export const readDocument = async (where: string, io: Io, options: ReadOptions =
   const limit = options.limit ?? usualLimit;
   if (where === '-') return { name: 'stdin', bytes: await readStream(io.stdin, 'stdin', limit) };
   if (!isUrl(where)) return { name: where, bytes: await readFile(where, io.cwd, limit) };
-  const document = await askUrl(where, options);
+  return demandOk(await askUrl(where, options));
+};
+
+/** The document, when it was answered with 200. @throws {JwksdError} `failed` for any other answer. */
+export const demandOk = (document: Required<Document>): Document => {
   const { status, location } = document.response;
   if (status === 200) return document;
   if (location !== undefined) {
