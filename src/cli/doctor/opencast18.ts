@@ -11,15 +11,9 @@ import {
   type KeyVerdict,
   type Note,
 } from './judgement.ts';
-import type { ClientModel, TokenRules } from './model.ts';
+import type { ClientModel } from './model.ts';
+import { javaName, opencast18Token, source } from './opencast18-token.ts';
 import { javaNoAnswer, javaRefuses, javaWarnings, type JavaTexts } from './opencast-answer.ts';
-import { expired, secondsOf } from './token.ts';
-
-/**
- * Opencast up to 18: modules/security-jwt with auth0 jwks-rsa 0.19.0 and java-jwt 3.19, observed on Java 17 and read in
- * GuavaCachedUrlJwkProvider, AlgorithmBuilder and JWTVerifier.
- */
-const source = 'Opencast 18, jwks-rsa 0.19';
 
 const cache = (text: string): ReturnType<typeof quote> =>
   quote(`Error while loading from JWKS cache: ${text}`, source);
@@ -162,8 +156,6 @@ const whyNot = (entry: Entry): Note | undefined => {
   );
 };
 
-const javaName = (alg: string): string => `SHA${alg.slice(2)}with${alg.startsWith('R') ? 'RSA' : 'ECDSA'}`;
-
 /** Keys of one `kid` are tried together, and must then be of one kind. */
 const clash = (key: KeyVerdict, all: readonly KeyVerdict[]): KeyVerdict => {
   const other = all.find(
@@ -183,58 +175,6 @@ const clash = (key: KeyVerdict, all: readonly KeyVerdict[]): KeyVerdict => {
   };
 };
 
-const refused = (code: string, detail: string, advice: string, text: string): Note =>
-  error(code, detail, advice, quote(text, `${source}, level debug`));
-
-const token: TokenRules = {
-  refuse: () => undefined,
-  choose: ({ kid, alg }, keys) => {
-    const found = keys.filter((key) => (kid === undefined ? key.alg === alg : key.kid === kid));
-    if (found.length === 0) {
-      const detail = kid === undefined ? `no key has alg ${alg}` : "no key has the token's kid";
-      return refused('token-kid', detail, 'publish the key that signs, with its alg', 'No key found');
-    }
-    if (found.some((key) => key.alg === alg)) return found;
-    const text = "The provided Algorithm doesn't match the one defined in the JWT's Header.";
-    return refused(
-      'token-alg',
-      `the key of this kid is for ${found[0]?.alg ?? '?'}`,
-      'sign with the algorithm of the key',
-      text,
-    );
-  },
-  badSignature: ({ alg }) =>
-    refused(
-      'token-signature',
-      'no key that Opencast tries made the signature',
-      'compare the kid of the token with those of the set',
-      `The Token's Signature resulted invalid when verified using the Algorithm: ${javaName(alg)}`,
-    ),
-  claims: (seen, now) => {
-    const late = expired(seen, now);
-    if (late !== undefined)
-      return [
-        refused(
-          'token-exp',
-          late,
-          'compare the clocks, then take a fresh token',
-          'The Token has expired on ….',
-        ),
-      ];
-    const nbf = secondsOf(seen, 'nbf');
-    if (nbf !== undefined && nbf > now)
-      return [
-        refused(
-          'token-nbf',
-          'it is not valid yet',
-          'compare the clocks',
-          "The Token can't be used before ….",
-        ),
-      ];
-    return [];
-  },
-};
-
 /** Opencast up to 18, whose library reads with Java's defaults: no limit of time or size. */
 export const opencast18: ClientModel = {
   id: 'opencast@18',
@@ -251,5 +191,5 @@ export const opencast18: ClientModel = {
   },
   families: new Set(Object.values(algorithms)),
   judge,
-  token,
+  token: opencast18Token,
 };

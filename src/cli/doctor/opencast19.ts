@@ -11,15 +11,9 @@ import {
   type KeyVerdict,
   type Note,
 } from './judgement.ts';
-import type { ClientModel, TokenRules } from './model.ts';
+import type { ClientModel } from './model.ts';
+import { opencast19Token, source } from './opencast19-token.ts';
 import { javaNoAnswer, javaRefuses, javaWarnings, type JavaTexts } from './opencast-answer.ts';
-import { expired } from './token.ts';
-
-/**
- * Opencast 19: modules/security-jwt with nimbus-jose-jwt 10, observed with 10.3 on Java 17 and read in JWKSetProvider
- * and JWTVerifier. The log has no more than these texts: what Nimbus found wrong is in the cause, which is not written.
- */
-const source = 'Opencast 19, nimbus-jose-jwt 10.3';
 
 const cache = (text: string): ReturnType<typeof quote> =>
   quote(`Error while loading from JWKS cache: ${text}`, source);
@@ -169,54 +163,6 @@ const whyNot = ({ kty, key, rejection, members }: Entry): Note | undefined => {
     : undefined;
 };
 
-const refused = (code: string, detail: string, advice: string, text: string): Note =>
-  error(code, detail, advice, quote(text, `${source}, level debug`));
-
-const typeOf = (alg: string): string | undefined => {
-  if (/^RS(?:256|384|512)$/u.test(alg)) return 'RSA';
-  if (/^ES(?:256K?|384|512)$/u.test(alg)) return 'EC';
-  return alg === 'EdDSA' || alg === 'Ed25519' ? 'OKP' : undefined;
-};
-
-const token: TokenRules = {
-  refuse: ({ alg }) =>
-    typeOf(alg) === undefined
-      ? refused(
-          'token-alg',
-          `the token is signed with ${alg}`,
-          'sign with ES256',
-          `Unsupported algorithm '${alg}'`,
-        )
-      : undefined,
-  choose: ({ alg }, keys) => {
-    const other = keys.find(({ kty }) => kty !== typeOf(alg));
-    if (other === undefined) return keys;
-    const says = inWords(
-      'a ClassCastException, and HTTP 500; from August 2026 on `JWT could not be verified`',
-      'Opencast 19, JWTVerifier',
-    );
-    return error(
-      'token-alg',
-      `the keys are not ones for ${alg}`,
-      'sign with the algorithm of the keys',
-      says,
-    );
-  },
-  badSignature: () =>
-    refused(
-      'token-signature',
-      'no key of the set made the signature',
-      'publish the public half of the key that signs',
-      'JWT could not be verified',
-    ),
-  claims: (seen, now) => {
-    const late = expired(seen, now);
-    return late === undefined
-      ? []
-      : [refused('token-exp', late, 'compare the clocks, then take a fresh token', 'JWT is expired')];
-  },
-};
-
 /** Opencast 19: half a second to connect, half a second of silence, 50 KiB, and one key it cannot parse fails the set. */
 export const opencast19: ClientModel = {
   id: 'opencast@19',
@@ -235,5 +181,5 @@ export const opencast19: ClientModel = {
   },
   families: new Set(['RSA', 'P-256', 'P-384', 'P-521', 'Ed25519']),
   judge,
-  token,
+  token: opencast19Token,
 };
