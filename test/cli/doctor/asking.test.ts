@@ -27,23 +27,30 @@ const onManualClock = async (handler: Handler, id: ClientId) => {
   return { upstream, clock, ended, code: () => code, stdout: () => stdout };
 };
 
-describe('what is sent', () => {
-  const rawHeadersOf = async (id: ClientId): Promise<readonly string[]> => {
-    const seen: IncomingMessage[] = [];
-    await using upstream = await FakeUpstream.start({
-      handler: (request, response) => {
-        seen.push(request);
-        ok(setOf(signer))(request, response);
-      },
-    });
-    await run(['doctor', upstream.url().href, '--as', id]);
-    expect(seen[0]?.method).toBe('GET');
-    expect(seen[0]?.httpVersion).toBe('1.1');
-    return (seen[0]?.rawHeaders ?? [])
-      .filter((_, index) => index % 2 === 0)
-      .map((name) => name.toLowerCase());
-  };
+const rawHeadersOf = async (id: ClientId): Promise<readonly string[]> => {
+  const seen: IncomingMessage[] = [];
+  await using upstream = await FakeUpstream.start({
+    handler: (request, response) => {
+      seen.push(request);
+      ok(setOf(signer))(request, response);
+    },
+  });
+  await run(['doctor', upstream.url().href, '--as', id]);
+  expect(seen[0]?.method).toBe('GET');
+  expect(seen[0]?.httpVersion).toBe('1.1');
+  return (seen[0]?.rawHeaders ?? []).filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+};
 
+const answered = async (handler: Handler, id: ClientId): Promise<string> => {
+  await using upstream = await FakeUpstream.start({ handler });
+  const { code, stdout } = await run(['doctor', upstream.url().href, '--as', id]);
+  expect(code).toBe(1);
+  return stdout;
+};
+
+const stops: Handler = (_request, response) => void response.writeHead(200).write('{"keys":');
+
+describe('what is sent', () => {
   test.each([
     ['octoka@1.2', ['host']],
     ['octoka@1.3', ['host']],
@@ -99,7 +106,6 @@ describe('a URL that never answers', () => {
   });
 
   test('is one that stops in the middle of the body, for Opencast 19', async () => {
-    const stops: Handler = (_request, response) => void response.writeHead(200).write('{"keys":');
     const { upstream, clock, ended, code } = await onManualClock(stops, 'opencast@19');
     await until(() => upstream.requests.length === 1);
     await clock.advance(500);
@@ -110,20 +116,15 @@ describe('a URL that never answers', () => {
 });
 
 describe('an answer that is none', () => {
-  const says = async (handler: Handler, id: ClientId): Promise<string> => {
-    await using upstream = await FakeUpstream.start({ handler });
-    const { code, stdout } = await run(['doctor', upstream.url().href, '--as', id]);
-    expect(code).toBe(1);
-    return stdout;
-  };
-
   test('is told in the words of each client', async () => {
-    expect(await says(reset(), 'opencast@19')).toContain(
+    expect(await answered(reset(), 'opencast@19')).toContain(
       "Couldn't retrieve JWK set from URL: Unexpected end of file from server",
     );
-    expect(await says(reset(), 'octoka@1.2')).toContain('Error fetching JWKS: failed to fetch JWKS');
-    expect(await says(cutOff(setOf(signer)), 'octoka@1.2')).toContain('failed to download HTTP body of JWKS');
-    expect(await says(cutOff(setOf(signer)), 'opencast@19')).toContain('Unable to parse JWK set');
+    expect(await answered(reset(), 'octoka@1.2')).toContain('Error fetching JWKS: failed to fetch JWKS');
+    expect(await answered(cutOff(setOf(signer)), 'octoka@1.2')).toContain(
+      'failed to download HTTP body of JWKS',
+    );
+    expect(await answered(cutOff(setOf(signer)), 'opencast@19')).toContain('Unable to parse JWK set');
   });
 
   test('a port where nobody listens is refused, and not waited for', async () => {
