@@ -12,6 +12,10 @@ export type ReadObject =
       readonly reason: 'other' | 'repeated';
     };
 
+/** Whether a JSON value is an object. */
+export const isMembers = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const other: ReadObject = { ok: false, reason: 'other' };
 
 /**
@@ -25,7 +29,7 @@ export const readObject = (bytes: Uint8Array): ReadObject => {
   const json = text === undefined ? undefined : parseJson(text);
   if (text === undefined || json?.ok !== true) return other;
   const { value } = json;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return other;
+  if (!isMembers(value)) return other;
   if (repeatsMember(text)) return { ok: false, reason: 'repeated' };
   const members = Object.assign(Object.create(null) as Record<string, unknown>, value);
   return { ok: true, members };

@@ -1,9 +1,11 @@
 import {
   constants,
   createPublicKey,
+  sign,
   verify,
   type JsonWebKey,
   type KeyObject,
+  type SignKeyObjectInput,
   type VerifyKeyObjectInput,
 } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -104,4 +106,13 @@ export const verifySignature = async (
     // OpenSSL throws for some signatures no key can have made.
     return false;
   }
+};
+
+const signOnPool = promisify<string | undefined, Buffer, SignKeyObjectInput, Buffer>(sign);
+
+/** Signs with a private key that fits `alg`, in the form the JWS algorithm defines. Rejects when the key does not fit. */
+export const signWith = async (privateKey: KeyObject, alg: string, signingInput: Buffer): Promise<Buffer> => {
+  const algorithm = algorithms.get(alg);
+  if (algorithm === undefined) throw new Error(`no signature algorithm ${alg}`);
+  return await signOnPool(algorithm.hash, signingInput, { key: privateKey, ...algorithm.options });
 };

@@ -113,7 +113,7 @@ interface Asked {
 const quoted = (text: unknown): string => JSON.stringify(excerpt(text) ?? '');
 
 /** Longest token that is looked at unless the options say otherwise, in bytes. */
-const longestToken = 16_384;
+export const longestToken = 16_384;
 
 const malformed = (what: string): Problem => ({
   reason: 'malformed',

@@ -7,7 +7,7 @@ import { sweepAbandoned, writeDurably } from '../../sources/durable-file.ts';
 import { isSet, text, type Io, type Parsed } from '../command.ts';
 import type { FormatName } from './choices.ts';
 import { codeOf, targetOf } from './key-files.ts';
-import { readKeys, type ReadKeys } from './read-keys.ts';
+import { readKeys, type ReadKeys } from '../read-keys.ts';
 
 /** A key with its private half where that was asked for. */
 interface Whole {

@@ -1,6 +1,6 @@
 import { JwksdError } from '../../errors.ts';
 import { isSet, type Io, type Parsed } from '../command.ts';
-import { readKeys } from './read-keys.ts';
+import { readKeys } from '../read-keys.ts';
 
 /** Runs `jwksd keys thumbprint`: the RFC 7638 thumbprint of each key, a line each, in the order of the file. */
 export const thumbprint = async (parsed: Parsed, io: Io): Promise<number> => {

@@ -1,11 +1,11 @@
-import type { Key, Rejection } from '../../jwk/key.ts';
-import { parseKeyFile } from '../../jwk/parse-file.ts';
-import { PrivateKeys } from '../../jwk/private-keys.ts';
-import { JwksdError } from '../../errors.ts';
-import { paced } from '../../sources/pace.ts';
-import { text, type Io, type Parsed } from '../command.ts';
-import { readDocument } from '../document.ts';
-import { askHidden, canAsk, passphraseOf } from '../passphrase.ts';
+import type { Key, Rejection } from '../jwk/key.ts';
+import { parseKeyFile } from '../jwk/parse-file.ts';
+import { PrivateKeys } from '../jwk/private-keys.ts';
+import { JwksdError } from '../errors.ts';
+import { paced } from '../sources/pace.ts';
+import { text, type Io, type Parsed } from './command.ts';
+import { readDocument } from './document.ts';
+import { askHidden, canAsk, passphraseOf } from './passphrase.ts';
 
 /** The keys of a file in any form jwksd reads. */
 export interface ReadKeys {
@@ -30,7 +30,20 @@ export const readKeys = async (command: string, parsed: Parsed, io: Io): Promise
   if (where === undefined || more.length > 0) {
     throw new JwksdError('usage', `${command} takes one FILE, or - for stdin. See jwksd ${command} --help`);
   }
-  const passphraseFile = text(parsed, 'passphrase-file');
+  return await readKeyFile(where, text(parsed, 'passphrase-file'), io);
+};
+
+/**
+ * Reads the keys of FILE, `-` or a URL, opening what is encrypted with the passphrase of another file or one asked for on
+ * the terminal.
+ *
+ * @throws {JwksdError} `usage`, `failed`, `cancelled` as `readKeys` does.
+ */
+export const readKeyFile = async (
+  where: string,
+  passphraseFile: string | undefined,
+  io: Io,
+): Promise<ReadKeys> => {
   if (where === '-' && passphraseFile === '-') {
     throw new JwksdError('usage', 'stdin cannot be both the key and the passphrase');
   }
