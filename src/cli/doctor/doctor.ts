@@ -2,8 +2,8 @@ import { systemClock, type Clock } from '../../clock.ts';
 import { JwksdError } from '../../errors.ts';
 import { isSet, text, type Io, type Parsed } from '../command.ts';
 import { isUrl, readDocument } from '../document.ts';
-import { examine } from './examine.ts';
-import { clientIds } from './model.ts';
+import { examine, type Report } from './examine.ts';
+import { clientIds, type ClientId } from './model.ts';
 import { asJson, asText, hasFindings, isSick, refusesToken } from './report.ts';
 import { readToken } from './token.ts';
 
@@ -19,9 +19,22 @@ export const doctor = async (parsed: Parsed, io: Io, clock: Clock = systemClock)
       ? `${JSON.stringify(asJson(url.href, report), undefined, 2)}\n`
       : asText(url.href, report),
   );
-  const failed = report.clients.some((client) => isSick(client) || refusesToken(client));
+  const failed = isUnwell(report, as);
   return failed || (isSet(parsed, 'strict') && hasFindings(report)) ? 1 : 0;
 };
+
+/**
+ * Whether a client is without a key, or refuses the token. Asked about one client, each of its versions counts; asked
+ * about all, only a client none of whose versions is well: few sites run every version there is.
+ */
+const isUnwell = ({ clients }: Report, as: ClientId | undefined): boolean => {
+  const meant = clients.filter(({ irrelevant }) => !irrelevant);
+  const ill = meant.filter((client) => isSick(client) || refusesToken(client));
+  if (as !== undefined) return ill.length > 0;
+  return ill.some(({ id }) => meant.every((other) => nameOf(other.id) !== nameOf(id) || ill.includes(other)));
+};
+
+const nameOf = (id: ClientId): string => id.split('@', 1)[0] ?? id;
 
 const fromStdin = async (io: Io): Promise<string> => (await readDocument('-', io)).bytes.toString('latin1');
 

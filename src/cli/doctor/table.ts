@@ -8,7 +8,7 @@ export const doctorCommand: Command = {
   operands: 'URL',
   description:
     'Asks as Octoka, Opencast, Jitsi or a generic verifier does: its headers, its time and size limits, its key choice.\n' +
-    'Exit 1 when one of the clients gets no usable key, or refuses the token.',
+    'Exit 1 when a client gets no usable key, or refuses the token: with --as in any of its versions, without in all.',
   options: {
     as: {
       type: 'string',
