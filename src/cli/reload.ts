@@ -15,7 +15,7 @@ export interface ReloadParts {
 }
 
 /** Sections whose change needs other sockets or another process. */
-const fixed = ['server', 'ops', 'cors', 'state', 'shutdown'] as const;
+const fixed = ['server', 'ops', 'cors', 'state', 'shutdown', 'registration', 'validation'] as const;
 
 /**
  * A handler for SIGHUP: reads the configuration again and applies sources, sets and the log level.

@@ -10,11 +10,13 @@ import { buildApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { buildOps } from '../http/ops.ts';
 import { DenyList } from '../keyring/deny-list.ts';
+import type { KeyringView } from '../keyring/keyring.ts';
 import { TlsFiles } from '../http/tls.ts';
 import type { Io, Parsed } from './command.ts';
 import { loadOrThrow } from './configuration.ts';
 import { createLog } from './log.ts';
 import { banner, generateMissingKeys } from './quickstart.ts';
+import type { Registration } from './registration.ts';
 import { reloader } from './reload.ts';
 import { Service } from './service.ts';
 import { version } from './version.ts';
@@ -34,19 +36,24 @@ export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
   const metrics = createMetrics({ keyring, version, clockJumps: () => service.clockWatch.jumps });
   const common = { keyring, log, lifecycle, metrics, version };
   const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
+  const registration = await registrationOf(config, keyring, log);
   const app = buildApp({
     ...common,
     ...config.server,
     corsOrigins: config.cors.origins,
     tls: tls?.current ?? null,
+    features: registration === undefined ? [] : [registration.feature],
   });
-  const ops = config.ops.enabled ? buildOps({ ...common, ...config.ops }) : undefined;
+  const ops = config.ops.enabled
+    ? buildOps({ ...common, ...config.ops, registrations: registration?.store })
+    : undefined;
   tls?.watch(app);
 
   const close = async (grace: number): Promise<void> => {
     await drain(app, grace);
     if (ops !== undefined) await drain(ops, 1000);
     tls?.close();
+    await registration?.close();
     await service.close();
   };
   const { delay, grace } = config.shutdown;
@@ -77,6 +84,17 @@ export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
   }
   // The signal handler ends the process.
   return await new Promise<never>(() => undefined);
+};
+
+/** Clients that register keys, where the configuration lets them. */
+const registrationOf = async (
+  config: Config,
+  keyring: KeyringView,
+  log: Logger,
+): Promise<Registration | undefined> => {
+  if (config.registration === null) return undefined;
+  const { openRegistration } = await import('./registration.ts');
+  return await openRegistration(config.registration, { keyring, log, publicUrl: config.server.publicUrl });
 };
 
 const openTls = async (files: NonNullable<Config['server']['tls']>, log: Logger): Promise<TlsFiles> => {

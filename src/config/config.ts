@@ -120,6 +120,8 @@ export interface SetConfig {
 /** How clients register keys (docs/registration.md). */
 export interface RegistrationConfig {
   readonly path: string;
+  /** Where nonces are given out: beside `path`. */
+  readonly noncePath: string;
   readonly proof: 'strict' | 'cas';
   readonly accessToken: AccessTokenConfig;
   readonly scope: string;

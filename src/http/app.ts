@@ -6,6 +6,7 @@ import { createCors, registerPreflight } from './cors.ts';
 import type { CorsOrigins } from './cors.ts';
 import { createDocuments } from './documents.ts';
 import { createExactAnswers } from './exact.ts';
+import type { Feature } from './feature.ts';
 import type { Metrics } from './metrics.ts';
 import { createRefusals, registerDefaults } from './problem.ts';
 import type { HttpErrorCode } from './problem.ts';
@@ -16,7 +17,7 @@ import { probePaths, registerProbes } from './routes/probes.ts';
 import { withoutSchemas } from './schemas.ts';
 import { createLimitedServer, guardConnections } from './server.ts';
 import type { Lifecycle } from './server.ts';
-import { longestTarget } from './target.ts';
+import { longestTarget, parseTarget } from './target.ts';
 import type { TlsPair } from './tls.ts';
 
 /** Everything the public listener is made of. */
@@ -38,6 +39,8 @@ export interface AppOptions {
   /** `draining` is set when the service is about to end: readiness falls and connections are not kept. */
   readonly lifecycle: Lifecycle;
   readonly metrics: Metrics;
+  /** What the configuration asks for beside the documents. */
+  readonly features?: readonly Feature[];
 }
 
 /**
@@ -47,7 +50,7 @@ export interface AppOptions {
  * worth a line is logged with `options.log`.
  */
 export const buildApp = (options: AppOptions): FastifyInstance => {
-  const { keyring, log, corsOrigins, trustProxy, requestTimeout, metrics, tls } = options;
+  const { keyring, log, corsOrigins, trustProxy, requestTimeout, metrics, tls, features = [] } = options;
   const counts = metrics.requests;
   const cors = createCors(corsOrigins);
   const refusals = createRefusals({ log, cors, counts });
@@ -83,12 +86,16 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
   registerPreflight(app, {
     origins: corsOrigins,
     // RFC 9110 §9.3.7: `*` asks about the server.
-    isDocument: ({ raw: { url = '/' } }) => url === '*' || isDocument(context, url),
+    isDocument: ({ raw: { url = '/' } }) =>
+      url === '*' ||
+      isDocument(context, url) ||
+      features.some((feature) => feature.isDocument(parseTarget(url)?.path ?? '')),
     refuse: (request, reply) => refuseMethod(context, fixedPaths, request, reply),
     counted: () => counts.bump('preflight', 204),
   });
   registerProbes(app, { keyring, lifecycle, counts });
   if (options.landingPage) registerLanding(app, { keyring, publicUrl: options.publicUrl, counts });
+  for (const feature of features) feature.register(app, { log, cors, counts, refusals });
   registerDocuments(app, context, fixedPaths);
   return app;
 };

@@ -2,6 +2,7 @@ import { METHODS } from 'node:http';
 import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { KeyringView } from '../keyring/keyring.ts';
+import type { RegistrationStore } from '../stores/store.ts';
 import { answerClientError } from './client-errors.ts';
 import type { Metrics } from './metrics.ts';
 import { createRefusals, registerDefaults } from './problem.ts';
@@ -9,6 +10,7 @@ import { deniedRoutes } from './routes/denied.ts';
 import { registerMetrics } from './routes/metrics.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
 import { refreshRoute } from './routes/refresh.ts';
+import { registrationsRoutes } from './routes/registrations.ts';
 import { registerStatus } from './routes/status.ts';
 import { withoutSchemas } from './schemas.ts';
 import { createLimitedServer, guardConnections } from './server.ts';
@@ -27,6 +29,8 @@ export interface OpsOptions {
   readonly host: string;
   /** The bearer token of every write. */
   readonly token: string | null;
+  /** Registered keys, where clients may register some. */
+  readonly registrations?: RegistrationStore | undefined;
 }
 
 const requestTimeout = 10_000;
@@ -62,6 +66,12 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
   const guard = createWriteGuard({ token, host, refusals });
   void app.register(refreshRoute, { keyring, log, refusals, guard });
   void app.register(deniedRoutes, { keyring, log, refusals, guard });
+  const { registrations } = options;
+  if (registrations !== undefined) {
+    void app.register(registrationsRoutes, { store: registrations, log, refusals, guard });
+    refuseOtherMethods(app, '/registrations', ['GET', 'HEAD'], refusals.refuse);
+    refuseOtherMethods(app, '/registrations/:client/:jkt', ['DELETE'], refusals.refuse);
+  }
   for (const url of readPaths) refuseOtherMethods(app, url, ['GET', 'HEAD'], refusals.refuse);
   refuseOtherMethods(app, refreshPath, ['POST'], refusals.refuse);
   refuseOtherMethods(app, '/denied/:thumbprint', ['PUT', 'DELETE'], refusals.refuse);

@@ -112,6 +112,10 @@ export const createRefusals = (options: {
       return;
     }
     log.error({ err: error, reqId: request.id, method: request.method }, 'a request failed');
+    if (error instanceof JwksdError && isHttp(error.code) && errors[error.code].status === 503) {
+      refuse(request, reply, error.code, `${errors[error.code].title}.`);
+      return;
+    }
     refuse(request, reply, 'internal', 'The log of the server has the details.', {
       instance: `urn:jwksd:request:${request.id}`,
     });

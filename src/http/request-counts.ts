@@ -1,5 +1,14 @@
 /** What a request on the public listener was for; a fixed label, never a path. */
-export const routeCodes = ['jwks', 'pem', 'key', 'probe', 'landing', 'preflight', 'other'] as const;
+export const routeCodes = [
+  'jwks',
+  'pem',
+  'key',
+  'probe',
+  'landing',
+  'preflight',
+  'registration',
+  'other',
+] as const;
 
 /** One of {@link routeCodes}. */
 export type RouteCode = (typeof routeCodes)[number];

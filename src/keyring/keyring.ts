@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Key } from '../jwk/key.ts';
 import type { KeyCache } from '../sources/key-cache.ts';
 import type { Log, RefreshOutcome, Source, SourceStatus } from '../sources/source.ts';
 import { buildSnapshot, emptySnapshot, type SetSpec } from './build.ts';
@@ -24,6 +25,8 @@ export interface KeyringView {
    * Resolves with the keys of the name, empty when there are none.
    */
   demand(set: SetSnapshot, name: KeyName): Promise<readonly PublishedKey[]>;
+  /** The keys a source holds, those an operator denied left out; empty when there is no such source. */
+  sourceKeys(source: string): readonly Key[];
   /** The keys an operator took out of every set. */
   denied(): readonly DeniedKey[];
   /** Takes a key out of every set, now and after a restart. Rejects, and changes nothing, when that cannot be stored. */
@@ -135,6 +138,11 @@ export class Keyring implements KeyringView {
 
   async demand(set: SetSnapshot, name: KeyName): Promise<readonly PublishedKey[]> {
     return await this.#demand.find(set, name);
+  }
+
+  sourceKeys(source: string): readonly Key[] {
+    const keys = this.#sources.get(source)?.current.keys ?? [];
+    return keys.filter(({ thumbprint }) => !this.#denyList.thumbprints.has(thumbprint));
   }
 
   denied(): readonly DeniedKey[] {

@@ -227,6 +227,7 @@ registration:
     });
     expect(result.ok && result.config.registration).toEqual({
       path: '/oidc/jwks/clients',
+      noncePath: '/oidc/jwks/nonce',
       proof: 'strict',
       accessToken: {
         type: 'introspection',

@@ -1,4 +1,5 @@
 import type { Complete } from '../complete.ts';
+import { noncePathOf } from '../resolve/registration.ts';
 import { formatPath, type Path } from '../problem.ts';
 import type { Report } from '../validate.ts';
 
@@ -62,6 +63,7 @@ export const checkPaths = (document: Complete, report: Report): void => {
   const { registration } = document;
   if (registration !== null && place(documents, registration.path, ['registration', 'path'])) {
     below.set(registration.path, 'the registration of keys');
+    place(documents, noncePathOf(registration.path), ['registration', 'path']);
   }
   for (const [name, set] of Object.entries(document.sets)) {
     for (const [index, path] of set.paths.entries()) place(documents, path, ['sets', name, 'paths', index]);

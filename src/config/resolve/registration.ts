@@ -11,6 +11,9 @@ const rate = (text: string): { max: number; window: number } => {
   return { max: Number(max), window: exact(windows[unit]) };
 };
 
+/** `/oidc/jwks/nonce` beside `/oidc/jwks/clients`. */
+export const noncePathOf = (path: string): string => path.replace(/[^/]*$/, 'nonce');
+
 /** The section `registration` in the units the program works with. */
 export const registrationConfig = ({ registration, server }: Complete): RegistrationConfig | null => {
   if (registration === null) return null;
@@ -24,6 +27,7 @@ export const registrationConfig = ({ registration, server }: Complete): Registra
   if (accessToken === undefined) throw new JwksdError('internal', 'registration without an access token');
   return {
     ...registration,
+    noncePath: noncePathOf(registration.path),
     accessToken,
     audience: registration.audience ?? (server.publicUrl === null ? null : withoutSlash(server.publicUrl)),
     keyTtl: milliseconds(registration.keyTtl),

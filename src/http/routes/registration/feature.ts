@@ -1,0 +1,135 @@
+import { METHODS } from 'node:http';
+import { callbackify } from 'node:util';
+import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
+import type { FastifyInstance } from 'fastify';
+import { JwksdError } from '../../../errors.ts';
+import type { SharedCounters } from '../../../stores/store.ts';
+import type { AccessTokenJudge } from '../../../tokens/access-token.ts';
+import { refusal, type RegistrationRefusal } from '../../../tokens/registration/outcome.ts';
+import type { PublishedSets } from '../../../tokens/registration/published.ts';
+import type { Registrar } from '../../../tokens/registration/registrar.ts';
+import type { Feature, FeatureHost } from '../../feature.ts';
+import { createRegistrationAnswers } from './answers.ts';
+import { createCallers } from './caller.ts';
+import { registerOwnKeys } from './own-keys.ts';
+import { registerPublished } from './published.ts';
+
+/** What the registration of keys is made of. */
+export interface RegistrationOptions {
+  readonly path: string;
+  readonly noncePath: string;
+  readonly scope: string;
+  /** Whether `?token=` is taken, as CAS's clients send it. */
+  readonly tokenInQuery: boolean;
+  readonly rateLimit: { readonly max: number; readonly window: number };
+  readonly registrar: Registrar;
+  readonly published: PublishedSets;
+  readonly accessTokens: AccessTokenJudge;
+  /** Where requests are counted for all replicas; undefined: in this process. */
+  readonly counters: SharedCounters | undefined;
+}
+
+/** The endpoints of docs/registration.md. */
+export const registrationFeature = (options: RegistrationOptions): Feature => {
+  const { path } = options;
+  return {
+    isDocument: (target) => target.startsWith(`${path}/`) && target.endsWith('/jwks.json'),
+    register: (app, host) => {
+      // Public documents: errors are problem documents, as everywhere else.
+      registerPublished(app, { ...host, path, published: options.published });
+      void app.register((scope, _options, done) => {
+        registerClients(scope, options, host);
+        done();
+      });
+    },
+  };
+};
+
+const registerClients = (app: FastifyInstance, options: RegistrationOptions, host: FeatureHost): void => {
+  const { path, noncePath, registrar, accessTokens, tokenInQuery, counters } = options;
+  const { counts, log } = host;
+  const answers = createRegistrationAnswers(counts, options.scope);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, parsed) =>
+    parsed(null, body),
+  );
+  app.setErrorHandler((error, request, reply) => {
+    const known = mistake(error);
+    if (known !== undefined) return answers.refuse(reply, known);
+    log.error({ err: error, reqId: request.id, method: request.method }, 'a request failed');
+    const unavailable = error instanceof JwksdError && error.code === 'store_unavailable';
+    if (!unavailable) return host.refusals.refuseError(error, request, reply);
+    return answers.refuse(
+      reply,
+      refusal('temporarily_unavailable', 'registered keys cannot be read or written now; try again'),
+    );
+  });
+  void app.register(rateLimit, {
+    global: false,
+    ...(counters === undefined ? {} : { store: sharedStore(counters) }),
+  });
+  void app.register((scope, _options, done) => {
+    const callers = createCallers(scope, {
+      accessTokens,
+      answers,
+      log,
+      tokenInQuery,
+      rateLimit: options.rateLimit,
+    });
+    registerOwnKeys(scope, { path, noncePath, registrar, callers, answers, log });
+    for (const [url, allow] of [
+      [path, 'GET, POST'],
+      [`${path}/:jkt`, 'DELETE'],
+      [`${path}/:jkt/revoke`, 'POST'],
+      [noncePath, 'POST'],
+    ] as const) {
+      const method = scope.supportedMethods.filter(
+        (each) => METHODS.includes(each) && !allow.split(', ').includes(each),
+      );
+      scope.route({
+        method,
+        url,
+        exposeHeadRoute: false,
+        onRequest: (_request, reply) => void answers.refuseMethod(reply, allow),
+        handler: () => undefined,
+      });
+    }
+    done();
+  });
+};
+
+const byStatus: Readonly<Record<number, RegistrationRefusal>> = {
+  400: refusal('invalid_request', 'the request cannot be understood'),
+  413: refusal('payload_too_large', 'the body is too large'),
+  415: refusal('unsupported_media_type', 'send the body as application/json'),
+};
+
+/** What a caller did wrong that Fastify noticed; undefined when it is not the caller's mistake. */
+const mistake = (error: unknown): RegistrationRefusal | undefined => {
+  if (error instanceof JwksdError) {
+    return error.code === 'bad_request'
+      ? refusal('invalid_request', 'the cursor is not one of this list')
+      : undefined;
+  }
+  const { statusCode } = error as { statusCode?: number };
+  return statusCode === undefined ? undefined : byStatus[statusCode];
+};
+
+/** A store of @fastify/rate-limit that counts for all replicas. */
+const sharedStore = (counters: SharedCounters): FastifyRateLimitStoreCtor =>
+  class {
+    incr(
+      name: string,
+      callback: (error: Error | null, result?: { current: number; ttl: number }) => void,
+      window: number,
+    ): void {
+      callbackify(async () => {
+        const { count, left } = await counters.hit(name, window);
+        return { current: count, ttl: left };
+      })(callback);
+    }
+
+    child(): InstanceType<FastifyRateLimitStoreCtor> {
+      return this;
+    }
+  };

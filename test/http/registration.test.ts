@@ -1,0 +1,381 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { FastifyInstance, InjectOptions } from 'fastify';
+import { registrationFeature } from '../../src/http/routes/registration/feature.ts';
+import { JwksdError } from '../../src/errors.ts';
+import { MemoryStore } from '../../src/stores/memory.ts';
+import type { RegistrationStore } from '../../src/stores/store.ts';
+import { JwtAccess } from '../../src/tokens/access-token.ts';
+import { PublishedSets } from '../../src/tokens/registration/published.ts';
+import { Registrar } from '../../src/tokens/registration/registrar.ts';
+import { ManualClock } from '../fakes/clock.ts';
+import { FakeSource } from '../fakes/source.ts';
+import { makeProof, pairs, registrationUrl } from '../tokens/proof/proofs.ts';
+import { signer } from '../tokens/signer.ts';
+import { rsaKey, service } from './service.ts';
+
+const path = '/oidc/jwks/clients';
+const scope = 'client_jwks_registration_scope';
+const idp = signer('ES256', 'idp');
+const clock = new ManualClock(Date.parse('2026-11-22T12:00:00Z'));
+const seconds = clock.wall() / 1000;
+
+const accessToken = (client: string, more: object = {}): string =>
+  idp.token({
+    iss: 'https://sso.example',
+    aud: 'jwksd',
+    exp: seconds + 3600,
+    client_id: client,
+    scope,
+    ...more,
+  });
+
+/** A store that can be switched off. */
+const breakable = (): { store: RegistrationStore; broken: { value: boolean } } => {
+  const broken = { value: false };
+  const store = new Proxy(new MemoryStore({ maxRecords: 1000 }, clock), {
+    get: (target, name) => {
+      if (name === 'health') return broken.value ? { ok: false, detail: 'off' } : { ok: true };
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]): unknown => {
+        if (broken.value && name !== 'onChange') {
+          return Promise.reject(new JwksdError('store_unavailable', 'the store is off'));
+        }
+        return (member as (...all: unknown[]) => unknown).apply(target, args);
+      };
+    },
+  });
+  return { store, broken };
+};
+
+interface World {
+  readonly app: FastifyInstance;
+  readonly ops: FastifyInstance;
+  readonly log: Record<string, unknown>[];
+  readonly broken: { value: boolean };
+}
+
+const start = async (
+  more: { mode?: 'strict' | 'cas'; max?: number; maxKeys?: number; nonce?: boolean } = {},
+): Promise<World> => {
+  const { store, broken } = breakable();
+  const mode = more.mode ?? 'strict';
+  const feature = registrationFeature({
+    path,
+    noncePath: '/oidc/jwks/nonce',
+    scope,
+    tokenInQuery: mode === 'cas',
+    rateLimit: { max: more.max ?? 1000, window: 60_000 },
+    registrar: new Registrar({
+      clock,
+      store,
+      proof: {
+        mode,
+        registrationUrls: [registrationUrl],
+        serviceId: 'https://keys.example.org',
+        nonceRequired: more.nonce === true,
+      },
+      limits: { maxKeysPerClient: more.maxKeys ?? 100, uniqueAcrossClients: false },
+      keyTtl: 3_600_000,
+    }),
+    published: new PublishedSets(store, clock),
+    accessTokens: new JwtAccess({
+      clock,
+      issuer: 'https://sso.example',
+      audience: 'jwksd',
+      scope,
+      keys: () => [idp.key],
+      demand: async () => await Promise.resolve(),
+    }),
+    counters: undefined,
+  });
+  const made = await service({
+    sources: [new FakeSource('main', [rsaKey('a')])],
+    app: { features: [feature] },
+    ops: { registrations: store },
+  });
+  return { ...made, broken };
+};
+
+let world: World;
+beforeEach(async () => {
+  world = await start();
+});
+
+const ask = async (
+  method: InjectOptions['method'] & string,
+  url: string,
+  more: { token?: string | undefined; body?: unknown; headers?: Record<string, string>; of?: World } = {},
+): Promise<{
+  status: number;
+  headers: Record<string, unknown>;
+  json: Record<string, unknown>;
+  text: string;
+}> => {
+  const { token = accessToken('app'), body, headers, of = world } = more;
+  const response = await of.app.inject({
+    method: method as 'GET',
+    url,
+    headers: { ...(token === '' ? {} : { authorization: `Bearer ${token}` }), ...headers },
+    ...(body === undefined ? {} : { payload: body as object }),
+  });
+  const text = response.body;
+  const isJson = String(response.headers['content-type']).includes('json');
+  return {
+    status: response.statusCode,
+    headers: response.headers,
+    json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {},
+    text,
+  };
+};
+
+let count = 0;
+const proof = (odd: Parameters<typeof makeProof>[0] = {}, client = 'app'): string => {
+  count += 1;
+  return makeProof({ payload: { iss: client, iat: seconds, jti: `j-${count}` }, ...odd });
+};
+const register = async (body: unknown, more: Parameters<typeof ask>[2] = {}): ReturnType<typeof ask> =>
+  await ask('POST', path, { body, ...more });
+const published = async (client = 'app', of = world): ReturnType<typeof ask> =>
+  await ask('GET', `${path}/${encodeURIComponent(client)}/jwks.json`, { token: '', of });
+
+test('a proved key is registered once, and published under the name of its client', async () => {
+  const first = await register({ proof: proof() });
+  expect(first.status).toBe(200);
+  expect(first.json).toEqual({
+    jkt: expect.stringMatching(/^[\w-]{43}$/u),
+    client_id: 'app',
+    created_at: '2026-11-22T12:00:00.000Z',
+    expires_at: '2026-11-22T13:00:00.000Z',
+    status: 'created',
+  });
+  expect(first.headers['cache-control']).toBe('no-store');
+  expect((await register({ proof: proof() })).json['status']).toBe('exists');
+  const set = await published();
+  expect(set.status).toBe(200);
+  expect(set.json['keys']).toMatchObject([{ kid: first.json['jkt'], use: 'sig', alg: 'ES256' }]);
+  expect(set.headers).toMatchObject({
+    'cache-control': 'public, max-age=60',
+    'access-control-allow-origin': '*',
+    etag: expect.stringMatching(/^"/u),
+  });
+  const again = await ask('GET', `${path}/app/jwks.json`, {
+    token: '',
+    headers: { 'if-none-match': String(set.headers['etag']) },
+  });
+  expect(again.status).toBe(304);
+  expect((await published('nobody')).status).toBe(404);
+});
+
+test('a proof is good once', async () => {
+  const body = { proof: proof() };
+  expect((await register(body)).status).toBe(200);
+  expect((await register(body)).json).toMatchObject({ error: 'invalid_proof', code: 'replayed' });
+});
+
+test('the published sets of the server do not change by a byte, whatever clients register', async () => {
+  const before = (await ask('GET', '/.well-known/jwks.json', { token: '' })).text;
+  expect((await register({ proof: proof({ jwk: { ...pairs['P-256'].publicJwk, kid: 'a' } }) })).status).toBe(
+    200,
+  );
+  expect((await ask('GET', '/.well-known/jwks.json', { token: '' })).text).toBe(before);
+});
+
+describe('a request', () => {
+  test.each<[string, Parameters<typeof ask>[2], number, string, string?]>([
+    ['without a token', { token: '' }, 401, 'no_token', 'Bearer'],
+    ['with a bad token', { token: 'x' }, 401, 'invalid_token', 'Bearer error="invalid_token"'],
+    [
+      'with Basic credentials',
+      { token: '', headers: { authorization: 'Basic eDp5' } },
+      401,
+      'invalid_token',
+      'Bearer error="invalid_token"',
+    ],
+    ['without a client id', { token: accessToken('') }, 401, 'invalid_token'],
+    [
+      'without the scope',
+      { token: accessToken('app', { scope: `${scope}s x` }) },
+      403,
+      'insufficient_scope',
+      `Bearer error="insufficient_scope", scope="${scope}"`,
+    ],
+    [
+      'with a form',
+      { body: 'proof=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      415,
+      'unsupported_media_type',
+    ],
+    ['without a body', {}, 400, 'invalid_request'],
+    [
+      'with broken JSON',
+      { body: '{"proof":', headers: { 'content-type': 'application/json' } },
+      400,
+      'invalid_request',
+    ],
+    ['with another member', { body: { proof: 'x', more: 1 } }, 400, 'invalid_request'],
+    [
+      'with a member twice',
+      { body: '{"proof":"x","proof":"y"}', headers: { 'content-type': 'application/json' } },
+      400,
+      'invalid_request',
+    ],
+    ['with a list', { body: [] }, 400, 'invalid_request'],
+    ['with a number for a proof', { body: { proof: 5 } }, 400, 'proof_missing'],
+    ['with a proof that is none', { body: { proof: 'x' } }, 400, 'not_compact'],
+    ['with a large body', { body: { proof: 'x'.repeat(20_000) } }, 413, 'payload_too_large'],
+  ])('%s is refused', async (_name, more, status, code, challenge) => {
+    const answer = await ask('POST', path, more);
+    expect([answer.status, answer.json['code']]).toEqual([status, code]);
+    expect(Object.keys(answer.json)).toEqual(['error', 'error_description', 'code']);
+    expect(answer.headers['www-authenticate']).toBe(
+      challenge ?? (status === 401 ? 'Bearer error="invalid_token"' : undefined),
+    );
+    expect(answer.headers['cache-control']).toBe('no-store');
+    expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+  });
+
+  test('with the token in the URL is refused in strict mode, taken in CAS mode, and never taken twice', async () => {
+    const url = `${path}?token=${accessToken('app')}`;
+    expect((await ask('POST', url, { token: '', body: { proof: proof() } })).json).toMatchObject({
+      error: 'invalid_request',
+    });
+    const cas = await start({ mode: 'cas' });
+    const text = makeProof({ payload: 'test' });
+    expect((await ask('POST', url, { token: '', body: { proof: text }, of: cas })).json['status']).toBe(
+      'created',
+    );
+    expect((await ask('POST', url, { token: '', body: { proof: text }, of: cas })).json['status']).toBe(
+      'exists',
+    );
+    expect((await ask('POST', url, { body: { proof: text }, of: cas })).json['code']).toBe('invalid_request');
+    expect(JSON.stringify(cas.log)).not.toContain(accessToken('app').slice(-20));
+  });
+
+  test('beyond the rate is told when to come again', async () => {
+    const narrow = await start({ max: 2 });
+    for (let n = 0; n < 2; n += 1) await ask('GET', path, { of: narrow });
+    const answer = await ask('GET', path, { of: narrow });
+    expect([answer.status, answer.json['code']]).toEqual([429, 'rate_limited']);
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['PUT', path, 'GET, POST'],
+    ['GET', `${path}/x`, 'DELETE'],
+    ['DELETE', `${path}/x/revoke`, 'POST'],
+    ['GET', '/oidc/jwks/nonce', 'POST'],
+    ['POST', `${path}/app/jwks.json`, 'GET, HEAD, OPTIONS'],
+  ])('%s %s is told the methods there are', async (method, url, allow) => {
+    const answer = await ask(method, url);
+    expect([answer.status, answer.headers['allow']]).toEqual([405, allow]);
+  });
+
+  test('from a script of another origin may read a published set and nothing else', async () => {
+    const preflight = { origin: 'https://a.example', 'access-control-request-method': 'GET' };
+    const set = await ask('OPTIONS', `${path}/app/jwks.json`, { token: '', headers: preflight });
+    expect([set.status, set.headers['access-control-allow-origin']]).toEqual([204, '*']);
+    const write = await ask('OPTIONS', path, { token: '', headers: preflight });
+    expect(write.headers['access-control-allow-origin']).toBeUndefined();
+  });
+});
+
+describe('a client', () => {
+  test('lists, deletes and revokes its own keys, and no one else does', async () => {
+    const { jkt } = (await register({ proof: proof() })).json;
+    const other = accessToken('other');
+    expect((await ask('GET', path)).json['keys']).toMatchObject([{ jkt, client_id: 'app' }]);
+    expect((await ask('GET', path, { token: other })).json).toEqual({ keys: [] });
+    expect((await ask('DELETE', `${path}/${String(jkt)}`, { token: other })).status).toBe(404);
+    const revoke = async (body: unknown, token?: string): ReturnType<typeof ask> =>
+      await ask('POST', `${path}/${String(jkt)}/revoke`, { body, token });
+    expect((await revoke({ reason: 'compromised' }, other)).status).toBe(404);
+    expect((await revoke({ reason: 'deleted' })).json['code']).toBe('invalid_request');
+    expect((await revoke({ reason: 'compromised' })).json).toMatchObject({
+      jkt,
+      revoked: { reason: 'compromised', at: '2026-11-22T12:00:00.000Z' },
+    });
+    expect((await published()).json).toEqual({ keys: [] });
+    expect((await register({ proof: proof() })).json).toMatchObject({ error: 'key_revoked' });
+    expect((await ask('DELETE', `${path}/${String(jkt)}`)).status).toBe(204);
+  });
+
+  test('at its limit keeps what it has', async () => {
+    const narrow = await start({ maxKeys: 1 });
+    expect((await register({ proof: proof() }, { of: narrow })).status).toBe(200);
+    expect(
+      (await register({ proof: proof({ kind: 'RSA', alg: 'RS256' }) }, { of: narrow })).json,
+    ).toMatchObject({
+      error: 'too_many_keys',
+    });
+    expect((await published('app', narrow)).json['keys']).toHaveLength(1);
+  });
+
+  test.each(['a/b', '../x', 'ключ 🔑', 'x'.repeat(2000), 'a?b#c', '%2F'])(
+    'may be called %j',
+    async (client) => {
+      const token = accessToken(client);
+      const { json } = await register({ proof: proof({}, client) }, { token });
+      expect(json['client_id']).toBe(client);
+      expect((await published(client)).json['keys']).toHaveLength(1);
+    },
+  );
+
+  test('gets a nonce that is good once, where one is needed', async () => {
+    const careful = await start({ nonce: true });
+    expect((await register({ proof: proof() }, { of: careful })).json).toMatchObject({
+      error: 'invalid_nonce',
+    });
+    const issued = await ask('POST', '/oidc/jwks/nonce', { of: careful });
+    expect(issued.json).toEqual({ nonce: expect.any(String), expires_in: 300 });
+    const withNonce = (jti: string): string =>
+      makeProof({ payload: { iss: 'app', iat: seconds, jti, nonce: issued.json['nonce'] } });
+    expect((await register({ proof: withNonce('n1') }, { of: careful })).status).toBe(200);
+    expect((await register({ proof: withNonce('n2') }, { of: careful })).json['code']).toBe('nonce_unknown');
+  });
+});
+
+describe('while the store cannot be asked', () => {
+  test('writes are 503, sets that were asked for go on, and all is well afterwards', async () => {
+    await register({ proof: proof() });
+    const before = await published();
+    world.broken.value = true;
+    const refused = await register({ proof: proof() });
+    expect([refused.status, refused.json['code']]).toEqual([503, 'temporarily_unavailable']);
+    expect(refused.headers['retry-after']).toBe('5');
+    expect((await published()).text).toBe(before.text);
+    expect((await published('another')).status).toBe(503);
+    world.broken.value = false;
+    expect((await register({ proof: proof() })).json['status']).toBe('exists');
+  });
+});
+
+describe('an administrator', () => {
+  test('lists all keys or those of a client, and deletes one', async () => {
+    await register({ proof: proof() });
+    const { jkt } = (await register({ proof: proof({}, 'b/c') }, { token: accessToken('b/c') })).json;
+    const list = async (query: string): Promise<unknown[]> =>
+      (JSON.parse((await world.ops.inject(`/registrations${query}`)).body) as { keys: unknown[] }).keys;
+    expect(await list('')).toHaveLength(2);
+    expect(await list('?client=b%2Fc')).toMatchObject([{ jkt }]);
+    const removed = await world.ops.inject({ method: 'DELETE', url: `/registrations/b%2Fc/${String(jkt)}` });
+    expect(removed.statusCode).toBe(204);
+    expect((await published('b/c')).json).toEqual({ keys: [] });
+    const gone = await world.ops.inject({ method: 'DELETE', url: `/registrations/x/${String(jkt)}` });
+    expect(gone.statusCode).toBe(404);
+  });
+});
+
+test('every write leaves a line that says who, which key and what came of it, and no secret', async () => {
+  const text = proof();
+  const { jkt } = (await register({ proof: text })).json;
+  await register({ proof: 'x' });
+  await ask('DELETE', `${path}/${String(jkt)}`);
+  const lines = world.log.filter((line) => 'audit' in line);
+  expect(lines).toMatchObject([
+    { audit: 'register', client: 'app', outcome: 'created', jkt },
+    { audit: 'register', client: 'app', outcome: 'invalid_proof', code: 'not_compact' },
+    { audit: 'delete', client: 'app', outcome: 'done', jkt },
+  ]);
+  expect(JSON.stringify(world.log)).not.toContain(text.slice(0, 40));
+});
