@@ -47,7 +47,7 @@ export const startCompressed = async (
     clock,
     requester: network,
     locator: fixedLocator(new URL(url)),
-    limiter: createLimiter(8),
+    limiter: createLimiter(8, clock),
     maxBody: 1024 * 1024,
     maxKeys: settings.maxKeys,
   });

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { UpstreamConfig } from '../config/config.ts';
 import { Discovery, fixedLocator, type Locator } from '../sources/discovery.ts';
 import type { KeyCache } from '../sources/key-cache.ts';
-import { createLimiter } from '../sources/limiter.ts';
+import { createLimiter, type Limiter } from '../sources/limiter.ts';
 import type { Log, Source } from '../sources/source.ts';
 import { Requester } from '../sources/upstream/attempt.ts';
 import { Exchange } from '../sources/upstream/exchange.ts';
@@ -32,8 +32,7 @@ export class UpstreamFactory {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #cache: KeyCache;
-  readonly #limiter = createLimiter(fetchLimit);
-
+  readonly #limiter: Limiter;
   readonly #observeFetch: ObserveFetch;
 
   constructor(parts: UpstreamFactoryParts) {
@@ -41,6 +40,7 @@ export class UpstreamFactory {
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#cache = parts.cache;
+    this.#limiter = createLimiter(fetchLimit, parts.clock);
   }
 
   /** An upstream as configured; its first attempt is made after `firstDelay` milliseconds; it takes over what `previous` holds. */

@@ -132,7 +132,7 @@ export interface RigOptions extends Partial<UpstreamOptions> {
 
 export const rig = (replies: readonly Reply[], options: RigOptions = {}): Rig => {
   const { file, locator, clock = new ManualClock(), cache = new KeyCache(), ...rest } = options;
-  const { limiter = createLimiter(8), ...own } = rest;
+  const { limiter = createLimiter(8, clock), ...own } = rest;
   const network = new Network(clock, replies);
   const { log, lines } = createLog();
   const settings = { ...upstreamOptions, ...own };

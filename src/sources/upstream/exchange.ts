@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts';
 import type { ParsedSet } from '../../jwk/key.ts';
 import type { Locator } from '../discovery.ts';
 import type { Generation } from '../key-cache.ts';
-import type { Limiter } from '../limiter.ts';
+import type { Limiter, Standing } from '../limiter.ts';
 import { readCandidate, type Refusal } from './accept.ts';
 import type { Answer, Ask, Requester } from './attempt.ts';
 import { failure, type Failure } from './failure.ts';
@@ -26,8 +26,7 @@ export interface Situation {
   readonly failed: number;
   /** A client waits for the result. */
   readonly demand: boolean;
-  /** The attempt before this one failed. */
-  readonly failing: boolean;
+  readonly standing: Standing;
   /** Counts a request beside the attempt itself that failed, by its code. */
   readonly count: (code: string) => void;
   /** Told when a request leaves, after any wait for its place. */
@@ -114,12 +113,14 @@ export class Exchange {
     observe?: (ms: number) => void,
   ): Promise<Answer | Failure> {
     const { clock, requester, limiter } = this.#parts;
-    const answer = await limiter(async () => {
+    const answer = await limiter(async (ending) => {
       const began = clock.now();
       situation.sent();
-      const result = await requester.send(url, ask, situation.signal);
-      observe?.(clock.now() - began);
-      return result;
+      const result = await requester.send(url, ask, ending);
+      const took = clock.now() - began;
+      observe?.(took);
+      if (result.ok || !ending.aborted || situation.signal.aborted) return result;
+      return failure('timeout', `no complete answer in ${Math.round(took)} ms, and other upstreams wait`);
     }, situation);
     return answer ?? failure('reset', 'the source was closed before its turn came');
   }

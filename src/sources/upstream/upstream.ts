@@ -174,7 +174,7 @@ export class UpstreamSource implements Source {
       unconditional,
       failed: this.#ledger.failures,
       demand: cause === 'demand',
-      failing: n > 1 || this.#ledger.failures > 0,
+      standing: n > 1 || this.#ledger.failures > 0 ? 'failing' : held === undefined ? 'new' : 'good',
       count: (code) => this.#ledger.count(code),
       // It may have waited in a line before: what counts is how old the answer is, not the wish for it.
       sent: () => (sequence = this.#sent += 1),

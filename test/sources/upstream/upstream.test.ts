@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createLimiter, type Limiter } from '../../../src/sources/limiter.ts';
-import type { FailureCode } from '../../../src/sources/upstream/failure.ts';
+import { failure, type FailureCode } from '../../../src/sources/upstream/failure.ts';
 import type { UpstreamSource } from '../../../src/sources/upstream/upstream.ts';
 import { ManualClock, settle } from '../../fakes/clock.ts';
 import { ecJwk, jwks, kidsOf, rsaJwk } from '../../fakes/keys.ts';
@@ -533,9 +533,9 @@ describe('order and sharing', () => {
 
   test('of two answers the one whose request left later counts, however long it waited to leave', async () => {
     const waiting: (() => void)[] = [];
-    const limiter: Limiter = async (task, { demand }) => {
+    const limiter: Limiter = async (task, { demand, signal }) => {
       if (!demand) await new Promise<void>((resolve) => void waiting.push(resolve));
-      return await task();
+      return await task(signal);
     };
     const { source, clock, network } = rig([answer(jwks('old')), answer(jwks('new'))], { limiter });
     await source.start(() => undefined);
@@ -622,9 +622,15 @@ const hanging = async (limiter: Limiter): Promise<UpstreamSource[]> =>
     }),
   );
 
+/** An upstream that never answers. */
+const silent: Reply = async (_sent, signal) =>
+  await new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(failure('http_other', 'aborted')), { once: true });
+  });
+
 describe('beside upstreams that hang', () => {
   test('a healthy one is asked at once, on schedule and on demand', async () => {
-    const limiter = createLimiter(8);
+    const limiter = createLimiter(8, new ManualClock());
     await hanging(limiter);
     const { source, network, clock } = await started([good], { limiter });
     expect(source.current.state).toBe('FRESH');
@@ -634,23 +640,36 @@ describe('beside upstreams that hang', () => {
     expect(network.sent).toHaveLength(3);
   });
 
+  test('an attempt that has to make room failed by timeout, and is made again among the failing', async () => {
+    const clock = new ManualClock();
+    const limiter = createLimiter(1, clock);
+    const slow = await started([silent, good], { limiter, clock });
+    const healthy = await started([good], { limiter, clock });
+    await clock.advance(1999);
+    expect(healthy.source.current.state).toBe('INIT');
+    await clock.advance(1);
+    expect(healthy.source.current.state).toBe('FRESH');
+    await clock.advance(2000);
+    expect(slow.source.status()).toMatchObject({ state: 'FRESH', attempts: { timeout: 1, ok: 1 } });
+  });
+
   test('what follows a failed attempt goes behind the others, in the same cycle too', async () => {
-    const places: boolean[] = [];
-    const limiter: Limiter = async (task, { failing: behind }) => {
-      places.push(behind);
-      return await task();
+    const places: string[] = [];
+    const limiter: Limiter = async (task, { standing, signal }) => {
+      places.push(standing);
+      return await task(signal);
     };
     const { clock } = await started([failing('timeout')], { limiter });
     await clock.advance(10_000);
-    expect(places.slice(0, 4)).toEqual([false, true, true, true]);
+    expect(places.slice(0, 4)).toEqual(['new', 'failing', 'failing', 'failing']);
   });
 
   test('close does not wait in the line', async () => {
-    const limiter = createLimiter(1);
+    const limiter = createLimiter(1, new ManualClock());
     const { signal } = new AbortController();
     void limiter(async () => await new Promise<void>(() => undefined), {
       demand: true,
-      failing: false,
+      standing: 'good',
       signal,
     });
     const { source, clock, network } = await started([good], { limiter });
