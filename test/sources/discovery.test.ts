@@ -262,6 +262,23 @@ describe('after a restart', () => {
     expect(kidsOf(source.current.keys)).toEqual(['a', 'b']);
   });
 
+  test.each([`${known}?p=a`, `${known}?`, `${known}?p=a?b`])(
+    'the keys of %s are asked for at that very URL, and it is told to nobody',
+    async (url) => {
+      const file = await remembering(url);
+      // Without its query the URL is that of another tenant.
+      const keys = { [url]: answer(jwks('a', 'b')), [known]: answer(jwks('foreign')) };
+      const { source, clock, network, lines } = await discovered(
+        { metadata: failing('connect'), keys },
+        { file },
+      );
+      await clock.advance(hour);
+      expect(kidsOf(source.current.keys)).toEqual(['a', 'b']);
+      expect(network.sent.filter((sent) => !isMetadata(sent)).every((sent) => sent.url === url)).toBe(true);
+      expect(JSON.stringify([source.status(), lines])).not.toContain('?');
+    },
+  );
+
   test('a remembered jwks_uri that would not be accepted today is not asked', async () => {
     const file = await remembering('http://127.0.0.1/jwks');
     const { source, clock, network } = await discovered({ metadata: failing('connect'), keys: {} }, { file });

@@ -12,7 +12,7 @@ import { readBounded } from '../read-bounded.ts';
 export interface Remembered {
   /** Public JWKs in the order they are published; admitted again when they are read. */
   readonly keys: readonly unknown[];
-  /** URL the keys came from. */
+  /** URL the keys came from, with its query: never to be shown. */
   readonly url: string;
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
@@ -62,8 +62,8 @@ export class LastKnownGood {
     if (content.format !== format)
       throw new Error(`${this.#file} has format ${content.format}, this version reads 1`);
     if (content.origin !== this.#origin) throw new Error(`${this.#file} belongs to another URL`);
-    if (Number.isNaN(new Date(content.fetchedAt).getTime()) || !Array.isArray(content.keys))
-      throw new Error(`${this.#file} has no keys or no date`);
+    const dated = Number.isFinite(content.fetchedAt) && !Number.isNaN(new Date(content.fetchedAt).getTime());
+    if (!dated || !Array.isArray(content.keys)) throw new Error(`${this.#file} has no keys or no date`);
     return content;
   }
 

@@ -87,8 +87,8 @@ export class Memory {
     if (file === undefined || (!changed && this.#clock.now() - this.#writtenAt < rewriteEvery)) return;
     this.#writtenAt = this.#clock.now();
     const { etag, lastModified } = generation;
-    // A query may hold a secret. Without it the first request after a restart is unconditional, and that is all.
-    const [url = ''] = generation.url.split('?');
+    // The whole of it, for without its query a URL names other keys; the file is for this user only.
+    const { url } = generation;
     // While a slow disk takes one write, newer states replace each other and do not pile up.
     this.#next = { keys: generation.keys, url, etag, lastModified, fetchedAt };
     this.#writing ??= this.#writeAll(file);

@@ -147,6 +147,9 @@ describe('a file that cannot be trusted is ignored with a warning', () => {
     for (const bad of [
       { ...good, format: 2 },
       { ...good, fetchedAt: 'x' },
+      { ...good, fetchedAt: '2025-01-01' },
+      { ...good, fetchedAt: null },
+      { ...good, fetchedAt: 1e300 },
       { ...good, keys: 7 },
       [],
       'null',
