@@ -1,25 +1,16 @@
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
-import { lintSet, type Finding } from '../jwk/lint.ts';
+import { excerpt } from '../jwk/excerpt.ts';
+import { lintSet } from '../jwk/lint.ts';
 import { buildSnapshot, emptySnapshot } from '../keyring/build.ts';
 import { DenyList } from '../keyring/deny-list.ts';
 import type { SetSnapshot } from '../keyring/snapshot.ts';
 import type { Source, SourceStatus } from '../sources/source.ts';
+import { checkReport, type SetReport } from './check-report.ts';
 import { isSet, type Io, type Parsed } from './command.ts';
 import { loadOrThrow } from './configuration.ts';
 import { createLog } from './log.ts';
 import { setSpecs, SourceFactory } from './sources.ts';
-import { table } from './table.ts';
-
-interface SetReport {
-  readonly name: string;
-  readonly profile: string;
-  readonly keys: number;
-  readonly withheld: number;
-  readonly serves: boolean;
-  readonly reason: string | undefined;
-  readonly findings: readonly Finding[];
-}
 
 /** Runs `jwksd check`: would this configuration serve, and would its clients like it? */
 export const check = async (parsed: Parsed, io: Io): Promise<number> => {
@@ -28,13 +19,15 @@ export const check = async (parsed: Parsed, io: Io): Promise<number> => {
   for (const warning of warnings) io.stderr.write(`warning: ${warning}\n`);
   const { statuses, sets } = await judge(config, offline);
   if (isSet(parsed, 'json'))
-    io.stdout.write(`${JSON.stringify({ sources: statuses, sets }, undefined, 2)}\n`);
-  else io.stdout.write(report(statuses, sets, offline));
+    io.stdout.write(`${JSON.stringify({ warnings, sources: statuses, sets }, undefined, 2)}\n`);
+  else io.stdout.write(checkReport(statuses, sets, offline));
   const errors = sets.some(
     ({ serves, findings }) => !serves || findings.some(({ level }) => level === 'error'),
   );
   const odd =
-    sets.some(({ findings }) => findings.length > 0) || statuses.some(({ notes }) => notes.length > 0);
+    warnings.length > 0 ||
+    sets.some(({ findings }) => findings.length > 0) ||
+    statuses.some(({ notes }) => notes.length > 0);
   return errors || (odd && isSet(parsed, 'strict')) ? 1 : 0;
 };
 
@@ -73,43 +66,13 @@ const setReport = (set: SetSnapshot): SetReport => {
     profile,
     keys: keys.length,
     withheld: withheld.length,
+    left: withheld.map(({ source, kid, thumbprint, reason: why }) => ({
+      source,
+      key: excerpt(kid) ?? thumbprint,
+      reason: why,
+    })),
     serves: document !== undefined,
     reason: reason ?? degraded,
     findings: document === undefined ? [] : lintSet(document.identity.body, { profile }),
   };
-};
-
-const report = (statuses: readonly SourceStatus[], sets: readonly SetReport[], offline: boolean): string => {
-  const sources = statuses.map(({ name, type, state, keys, rejected, lastError, origin }) => {
-    const unchecked = offline && state === 'INIT';
-    const count = Object.values(rejected).reduce((sum, n) => sum + n, 0);
-    const remark = unchecked ? 'not checked' : state === 'FRESH' ? '' : (lastError?.detail ?? '');
-    return [
-      name,
-      type,
-      unchecked ? '-' : state,
-      String(keys),
-      String(count),
-      remark === '' ? origin : `${origin}: ${remark}`,
-    ];
-  });
-  const rows = sets.map(({ name, profile, keys, withheld, serves, reason }) => [
-    name,
-    profile,
-    serves ? 'serves' : 'DOES NOT SERVE',
-    String(keys),
-    String(withheld),
-    reason ?? '',
-  ]);
-  const notes = statuses.flatMap(({ name, notes: texts }) => texts.map((note) => `  ${name}: ${note}\n`));
-  const findings = sets.flatMap(({ name, findings: found }) =>
-    found.map(({ level, code, detail }) => `  ${name}: ${level} ${code}: ${detail}\n`),
-  );
-  return [
-    table(['SOURCE', 'TYPE', 'STATE', 'KEYS', 'REJECTED', 'ORIGIN'], sources),
-    notes.join(''),
-    '\n',
-    table(['SET', 'PROFILE', 'VERDICT', 'KEYS', 'WITHHELD', 'REASON'], rows),
-    findings.join(''),
-  ].join('');
 };

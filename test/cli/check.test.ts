@@ -106,6 +106,34 @@ describe('a set that its clients would not like', () => {
   });
 });
 
+test('check lints a set for the clients of its profile, and says what to do', async () => {
+  await using directory = await temporaryDirectory();
+  const signer = await makeSigner('ES256', 'a name');
+  await mkdir(path.join(directory.path, 'keys'));
+  await writeFile(path.join(directory.path, 'keys/1.json'), JSON.stringify(signer.jwk));
+  const { code, stdout } = await run(['check', '--keys', 'keys'], { cwd: directory.path });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^ {2}default: warning kid-not-thumbprint: .+\n {4}next: .+RFC 7638/mu);
+  expect((await run(['check', '--keys', 'keys', '--strict'], { cwd: directory.path })).code).toBe(1);
+});
+
+test('check names each withheld key with its reason, in the table of all sources and sets', async () => {
+  await using directory = await temporaryDirectory();
+  await write(directory.path, 'profile: jitsi');
+  const argv = ['check', '-c', 'jwksd.yaml'];
+  const { code, stdout } = await run(argv, { cwd: directory.path });
+  expect(code).toBe(0);
+  expect(stdout.match(/^SOURCE OR SET /gmu)).toHaveLength(1);
+  expect(stdout).toMatch(/^default +jitsi +serves +1 +1/mu);
+  expect(stdout).toMatch(/^ {2}default: withheld \S{43} of mine: not_rsa$/mu);
+  const json = await run([...argv, '--json'], { cwd: directory.path });
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    sets: [{ left: [{ source: 'mine', reason: 'not_rsa' }] }],
+  });
+  // A profile that leaves out what its clients cannot use does what it is there for.
+  expect((await run([...argv, '--strict'], { cwd: directory.path })).code).toBe(0);
+});
+
 test('a configuration with problems ends with 2 and all of them, for every command that reads it', async () => {
   await using directory = await temporaryDirectory();
   await writeFile(path.join(directory.path, 'jwksd.yaml'), 'server: { prt: 1 }\nlog: { level: loud }\n');
