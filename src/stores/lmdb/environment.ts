@@ -51,6 +51,8 @@ export const openEnvironment = async (directory: string): Promise<Environment> =
       // Else a directory with a dot in its name would be taken for a file.
       noSubdir: false,
       overlappingSync: false,
+      // Its batches hold a promise that nobody can handle: a failed commit would end the process.
+      eventTurnBatching: false,
       maxDbs: 8,
       permissionsMode: 0o600,
     };

@@ -50,8 +50,8 @@ export class Connections {
     this.createClient = createClient;
     this.#clock = clock;
     this.#log = log;
-    // An idle connection that breaks; the pool has dropped it already.
-    pool.on('error', (error) => this.#failed(error));
+    // An idle connection that breaks is dropped by the pool; whether the server is away, the next one finds out.
+    pool.on('error', () => undefined);
     pool.on('connect', (client) => {
       // Acknowledged is durable; an operator's stronger setting stays.
       const raise = `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`;
@@ -121,6 +121,10 @@ export class Connections {
       const result = await this.#withConnection(task);
       this.#recovered();
       return result;
+    } catch (error) {
+      // Of the many that fail at the same moment only this one has found out something new.
+      if (isProbe) this.#pause = Math.min(longestPause, 2 * this.#pause);
+      throw error;
     } finally {
       if (isProbe) this.#attempting = false;
     }
@@ -138,10 +142,13 @@ export class Connections {
       await this.#migrate(client);
       return await task(client);
     } catch (error) {
-      if (error instanceof JwksdError) throw error;
-      broken ||= !isOfStatement(error);
-      if (client !== undefined && !broken)
-        throw unavailable(`PostgreSQL refuses: ${messageOf(error)}`, error);
+      const refusal =
+        error instanceof JwksdError ? error : unavailable(`PostgreSQL refuses: ${messageOf(error)}`, error);
+      broken ||= !(error instanceof JwksdError || isOfStatement(error));
+      if (client !== undefined && !broken) {
+        this.#recovered();
+        throw refusal;
+      }
       this.#failed(error);
       throw unavailable(outOfReach(messageOf(error)), error);
     } finally {
@@ -170,7 +177,6 @@ export class Connections {
     if (this.#closing !== undefined) return;
     const detail = messageOf(error);
     if (this.#failure !== detail) this.#log.warn({ err: error }, 'PostgreSQL is out of reach');
-    if (this.#failure !== undefined) this.#pause = Math.min(longestPause, 2 * this.#pause);
     this.#failure = detail;
     // Not all replicas at the same moment.
     this.#attemptAt = this.#clock.now() + this.#pause * (0.5 + Math.random() / 2);
