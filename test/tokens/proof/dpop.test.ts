@@ -9,7 +9,7 @@ test.each(['ES256', 'PS256', 'RS256', 'Ed25519'])(
     const pair = await generateKeyPair(alg, { extractable: true });
     let proof = '';
     await protectedResourceRequest(accessToken, 'POST', new URL(registrationUrl), new Headers(), '', {
-      DPoP: DPoP({ client_id: 'app' }, pair),
+      DPoP: DPoP({}, pair),
       [customFetch]: async (_url, { headers }) => {
         proof = new Headers(headers).get('dpop') ?? '';
         return await Promise.resolve(new Response());
