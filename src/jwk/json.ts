@@ -53,8 +53,25 @@ const isTooDeep = (text: string): boolean => {
 
 /** Reads a JSON text without throwing; one that nests deeper than 64 is not read. */
 export const parseJson = (text: string): DecodedJson => {
+  const steps = parseJsonInSteps(text);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+};
+
+/** The same for a long text: yields before it is parsed, because that is the longest stretch of all. */
+export function* parseJsonInSteps(text: string): Generator<void, DecodedJson, void> {
+  yield;
   if (isTooDeep(text))
     return { ok: false, code: 'not_json', detail: `the body nests deeper than ${deepest}` };
+  yield;
+  const json = parseShallow(text);
+  yield;
+  return json;
+}
+
+const parseShallow = (text: string): DecodedJson => {
   try {
     return { ok: true, value: JSON.parse(text) as unknown };
   } catch (error) {

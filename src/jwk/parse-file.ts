@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { privateHalfWarning } from './admit.ts';
 import { longestChain } from './certificates.ts';
-import { decodeText, parseJson } from './json.ts';
+import { decodeText, parseJsonInSteps } from './json.ts';
 import type { ParsedSet } from './key.ts';
 import { readPemBlock, type PrivateBlocks } from './pem-key.ts';
 import { pemBlocks } from './pem.ts';
@@ -81,9 +81,7 @@ function notText(bytes: Uint8Array): string {
 }
 
 function* parseJsonFile(text: string, options: KeyFileOptions): Generator<void, ParsedSet, void> {
-  yield;
-  const json = parseJson(text);
-  yield;
+  const json = yield* parseJsonInSteps(text);
   if (!json.ok) return unreadable(json.detail.replace('the body', 'the file'));
   const set = entriesOf(json.value);
   if (options.privates !== undefined) {

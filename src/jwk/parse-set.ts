@@ -1,4 +1,4 @@
-import { decodeText, parseJson, type Undecodable } from './json.ts';
+import { decodeText, parseJsonInSteps, type Undecodable } from './json.ts';
 import type { AdmitOptions, ParsedSet } from './key.ts';
 import { SetCollector } from './set-collector.ts';
 
@@ -8,14 +8,12 @@ export type DecodedSet = { readonly ok: true; readonly entries: readonly unknown
 /**
  * Reads the frame of a JWK Set (RFC 7517 §5): an object with a member `keys` that is an array.
  *
- * Yields before and after the JSON is parsed: with thousands of keys that is the longest stretch of all.
+ * Yields between its steps: with thousands of keys, parsing the JSON is the longest stretch of all.
  */
 export function* decodeJwkSet(body: Uint8Array): Generator<void, DecodedSet, void> {
   const text = decodeText(body);
   if (text === undefined) return { ok: false, code: 'not_utf8', detail: 'the body is not UTF-8' };
-  yield;
-  const json = parseJson(text);
-  yield;
+  const json = yield* parseJsonInSteps(text);
   return json.ok ? entriesOf(json.value) : json;
 }
 

@@ -4,6 +4,7 @@ import { changesBetween } from './changes.ts';
 import { FileReader, type FileReport } from './file-reader.ts';
 import { Ledger } from './ledger.ts';
 import { logChanges, logNotes, newNotes, tellNotes } from './log.ts';
+import { paced } from './pace.ts';
 import type { Log, RefreshOutcome, Source, SourceSnapshot, SourceState, SourceStatus } from './source.ts';
 import { Timer } from './upstream/timer.ts';
 
@@ -104,22 +105,25 @@ export class FilesSource implements Source {
     ledger.count(failed?.code ?? 'ok');
     if (failed === undefined) {
       ledger.succeeded();
-      return { ok: true, changed: this.#publish(report.keys, 'FRESH') };
+      return { ok: true, changed: await this.#publish(report.keys, 'FRESH') };
     }
     const error = ledger.error(failed);
     ledger.failed(error);
-    this.#publish(report.keys, empty ? 'DOWN' : 'STALE');
+    await this.#publish(report.keys, empty ? 'DOWN' : 'STALE');
     return { ok: false, error };
   }
 
   /** Replaces `current` when keys or state changed; tells whether keys did. */
-  #publish(keys: readonly Key[], state: SourceState): boolean {
+  async #publish(keys: readonly Key[], state: SourceState): Promise<boolean> {
     const before = this.#current;
     const same =
       before.keys.length === keys.length && before.keys.every((key, i) => key.json === keys[i]?.json);
     if (same && before.state === state) return false;
     if (!same) {
-      const changes = changesBetween({ keys: before.keys, retiring: [] }, { keys, retiring: [] });
+      const changes = await paced(
+        changesBetween({ keys: before.keys, retiring: [] }, { keys, retiring: [] }),
+      );
+      if (this.#closed) return false;
       this.#ledger.changed(changes);
       logChanges(this.#log, this.name, keys.length, changes);
     }

@@ -3,9 +3,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /**
  * Longest stretch of work between two turns of the event loop, in milliseconds.
  *
- * About what answering sixteen requests takes, so that a refresh under full load costs a request less than it waits anyway.
+ * About what answering eight requests takes, so that a refresh under full load costs a request less than it waits anyway.
  */
-const stretch = 0.5;
+const stretch = 0.2;
 
 /**
  * Runs a long pure computation to its end without holding the event loop.

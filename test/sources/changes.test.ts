@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { changesBetween, noChanges, type KeyState } from '../../src/sources/changes.ts';
+import { paced } from '../../src/sources/pace.ts';
 import { admitted, ecJwk } from '../fakes/keys.ts';
 
 const key = (kid: string) => admitted(ecJwk(kid));
@@ -21,6 +22,6 @@ test.each<[string, KeyState | undefined, KeyState, Partial<typeof noChanges>]>([
   ['a key whose removal is confirmed is removed', state([a], b), state([a]), { removed: 1 }],
   ['a retiring key that is listed again returned', state([a], b), state([a, b]), { returned: 1 }],
   ['a kid with other material is replaced', state([a]), state([otherA]), { replaced: 1 }],
-])('%s', (_name, before, after, expected) => {
-  expect(changesBetween(before, after)).toEqual({ ...noChanges, ...expected });
+])('%s', async (_name, before, after, expected) => {
+  expect(await paced(changesBetween(before, after))).toEqual({ ...noChanges, ...expected });
 });

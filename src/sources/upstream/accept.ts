@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Key, ParsedSet } from '../../jwk/key.ts';
 import { admitEntries, decodeJwkSet } from '../../jwk/parse-set.ts';
+import { namesOf } from '../changes.ts';
 import type { Generation, RetiringKey } from '../key-cache.ts';
 import { paced } from '../pace.ts';
 import type { Answer } from './attempt.ts';
@@ -34,9 +35,9 @@ export const readCandidate = async (answer: Answer, maxKeys: number): Promise<Ca
  * Additions and changed material count at once. A key that is no longer listed stays, retiring, until a confirming
  * answer lacks it too at least `removalConfirm` milliseconds later: providers behind a load balancer answer with an
  * older set now and then. A `kid` that names new material gives up the old at once, for it can only name one. Of an
- * upstream that answers each request with another set, no more than `maxKeys` stay, the latest.
+ * upstream that answers each request with another set, no more than `maxKeys` stay, the latest. Yields after each key.
  */
-export const nextGeneration = (
+export function* nextGeneration(
   previous: Generation | undefined,
   listed: readonly Key[],
   from: { readonly url: URL; readonly answer: Answer },
@@ -46,16 +47,18 @@ export const nextGeneration = (
     readonly confirming: boolean;
     readonly maxKeys: number;
   },
-): Generation => {
+): Generator<void, Generation, void> {
   const { url, answer } = from;
   const now = options.clock.now();
-  const had = new Set(previous?.keys.map((key) => key.name));
+  const had = yield* namesOf(previous?.keys ?? []);
   // Only material that is new under a name displaces the old: of two keys of one name, one may be missing by mistake.
   const renewedKids = new Set(listed.filter((key) => !had.has(key.name)).map((key) => key.jwk.kid));
-  const listedNames = new Set(listed.map((key) => key.name));
+  yield;
+  const listedNames = yield* namesOf(listed);
   const retiring: RetiringKey[] = [];
   const since = new Map(previous?.retiring.map((entry) => [entry.key, entry.since]));
   for (const key of previous?.keys ?? []) {
+    yield;
     const { kid } = key.jwk;
     if (listedNames.has(key.name) || (kid !== undefined && renewedKids.has(kid))) continue;
     const first = since.get(key);
@@ -75,4 +78,4 @@ export const nextGeneration = (
     etag: headerText(answer.headers, 'etag') || undefined,
     lastModified: headerText(answer.headers, 'last-modified') || undefined,
   };
-};
+}

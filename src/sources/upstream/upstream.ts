@@ -1,12 +1,12 @@
 import type { ParsedSet } from '../../jwk/key.ts';
-import { changesBetween } from '../changes.ts';
 import type { Generation } from '../key-cache.ts';
 import { Ledger } from '../ledger.ts';
 import { logChanges, logNotes, newNotes, notesOf, tellNotes } from '../log.ts';
 import type { RefreshOutcome, Source, SourceSnapshot, SourceStatus } from '../source.ts';
-import { nextGeneration, type Refusal } from './accept.ts';
+import type { Refusal } from './accept.ts';
 import type { Success } from './exchange.ts';
 import { failure } from './failure.ts';
+import { follow, isSame, type Following, type Held } from './following.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Restored } from './memory.ts';
 import type { UpstreamOptions, UpstreamParts } from './options.ts';
@@ -113,6 +113,10 @@ export class UpstreamSource implements Source {
     };
   }
 
+  get #held(): Held {
+    return { generation: this.#generation, expired: this.#current.state === 'EXPIRED' };
+  }
+
   get #generation(): Generation | undefined {
     return this.#parts.slot.get();
   }
@@ -140,11 +144,15 @@ export class UpstreamSource implements Source {
     }
     for (let n = 1, repeated = false; ; n += 1) {
       const { sequence, result } = await this.#attempt(unconditional, cause, n);
+      let following: Following | undefined;
+      // Begun again when the other lane, or time, took away what it follows.
+      do following = await follow(result, this.#held, { ...this.#options, ...this.#parts });
+      while (following !== undefined && !isSame(following.held, this.#held));
       if (this.#closing.signal.aborted) {
         return { ok: false, error: ledger.error(failure('reset', 'the source was removed')) };
       }
       ledger.count(result.ok ? (result.parsed === undefined ? 'not_modified' : 'ok') : result.code);
-      if (result.ok) return this.#succeed(sequence, result);
+      if (result.ok) return this.#succeed(sequence, result, following);
       if (result.retry === 'cycle' && n < tries) {
         await pause(this.#parts.clock, retryPause(this.#parts.random()), this.#closing.signal);
       } else if (result.retry === 'once' && !repeated && n < tries) {
@@ -183,30 +191,22 @@ export class UpstreamSource implements Source {
     return { sequence, result };
   }
 
-  #succeed(sequence: number, success: Success): RefreshOutcome {
+  #succeed(sequence: number, success: Success, following: Following | undefined): RefreshOutcome {
     if (sequence < this.#applied) return { ok: true, changed: false };
     this.#applied = sequence;
     this.#notBefore = -Infinity;
-    const { clock, slot, log } = this.#parts;
-    const { removalConfirm } = this.#options;
+    const { slot, log } = this.#parts;
     const before = this.#generation;
     if (this.#ledger.failures > 0)
       log.info({ source: this.name, failures: this.#ledger.failures }, 'upstream is back');
     const fetchedAt = this.#ledger.succeeded();
     this.#restored = false;
     this.#lifetime.read(success.answer, fetchedAt);
-    if (success.parsed !== undefined) {
-      // Attempts are unconditional and uncached whenever a key is retiring, so each of them may confirm.
-      const confirming = (before?.retiring.length ?? 0) > 0;
-      // Keys that have expired were withdrawn: an upstream that is back and lists others does not bring them back.
-      const kept = this.#current.state === 'EXPIRED' ? undefined : before;
-      const options = { clock, removalConfirm, confirming, maxKeys: this.#options.maxKeys };
-      const generation = nextGeneration(kept, success.parsed.keys, success, options);
-      slot.set(generation);
-      this.#read(success.parsed);
-      const changes = changesBetween(before, generation);
-      this.#ledger.changed(changes);
-      logChanges(log, this.name, generation.keys.length, changes);
+    if (following !== undefined) {
+      slot.set(following.generation);
+      this.#read(following.parsed);
+      this.#ledger.changed(following.changes);
+      logChanges(log, this.name, following.generation.keys.length, following.changes);
     }
     const generation = this.#generation;
     const changed = before?.keys !== generation?.keys;
