@@ -10,6 +10,8 @@ export interface Search {
   readonly failed: number;
   /** Keys are held, so a search can wait. */
   readonly hasKeys: boolean;
+  /** A client waits for the keys. */
+  readonly demand: boolean;
   /** Counts a search that failed without failing the attempt, by its code. */
   readonly count: (code: string) => void;
   readonly send: (url: URL, ask: Ask) => Promise<Answer | Failure>;
@@ -22,6 +24,10 @@ export interface Locator {
   locate(search: Search): Promise<{ readonly ok: true; readonly urls: readonly URL[] } | Failure>;
   /** Says that `url` yielded usable keys. */
   confirm(url: URL): void;
+  /**
+   * Says that `url` did not; true when another one is known that did, so that this failure is not the upstream's.
+   */
+  missed(url: URL, why: Failure): boolean;
   /** Says that `url` yielded usable keys before this process began; ignored where it would not be accepted today. */
   remember(url: string): void;
 }
@@ -30,6 +36,7 @@ export interface Locator {
 export const fixedLocator = (url: URL): Locator => ({
   locate: () => Promise.resolve({ ok: true, urls: [url] }),
   confirm: () => undefined,
+  missed: () => false,
   remember: () => undefined,
 });
 
@@ -62,15 +69,19 @@ const shown = (url: URL): string => `${url.origin}${url.pathname}`.slice(0, 200)
  * itself fail, or every cycle as long as there are no keys.
  *
  * The document must name exactly the configured issuer (§4.3). A new `jwks_uri` is tried first, but the old one is kept
- * until the new one has yielded usable keys: a wrong deployment at the provider must not cost good keys. A search that
- * fails while a `jwks_uri` is known fails no attempt: it is counted, and logged when it begins to fail and when it is
- * back.
+ * until the new one has yielded usable keys: a wrong deployment at the provider must not cost good keys. One that failed
+ * is tried again every 5 minutes while the old one works, and never on behalf of a client. What fails while a `jwks_uri`
+ * is known fails no attempt: it is counted, and logged when it begins to fail and when it is back.
  */
 export class Discovery implements Locator {
   readonly #options: DiscoveryOptions;
   #confirmed: URL | undefined;
   #found: URL | undefined;
   #askedAt = -Infinity;
+  /** What asked to be left alone is not asked before this. */
+  #notBefore = { document: -Infinity, found: -Infinity };
+  /** When `#found` failed last; absent when it did not. */
+  #foundMissedAt: number | undefined;
   /** The last search failed. */
   #failing = false;
 
@@ -84,14 +95,27 @@ export class Discovery implements Locator {
       const found = await this.#discover(search);
       if (found instanceof URL) this.#follow(found);
       else if (this.#known === undefined) return found;
-      else if (!search.signal.aborted) this.#missed(found, search);
+      else if (!search.signal.aborted) this.#noDocument(found, search);
     }
-    const urls = [this.#found, this.#confirmed].filter((url) => url !== undefined);
-    return { ok: true, urls: urls.filter((url, index) => index === 0 || url.href !== urls[0]?.href) };
+    return { ok: true, urls: this.#candidates(search) };
   }
 
   confirm(url: URL): void {
+    if (this.#foundMissedAt !== undefined && url.href === this.#found?.href) {
+      this.#options.log.info({ source: this.#options.source, to: shown(url) }, 'the new jwks_uri is in use');
+      this.#foundMissedAt = undefined;
+    }
     this.#confirmed = url;
+  }
+
+  missed(url: URL, { code, detail, retryAfter = 0 }: Failure): boolean {
+    const { clock, log, source } = this.#options;
+    if (this.#confirmed === undefined || url.href === this.#confirmed.href) return false;
+    if (this.#foundMissedAt === undefined)
+      log.warn({ source, code, to: shown(url) }, `the new jwks_uri failed, the known one is kept: ${detail}`);
+    this.#foundMissedAt = clock.now();
+    this.#notBefore.found = clock.now() + retryAfter;
+    return true;
   }
 
   remember(url: string): void {
@@ -103,8 +127,23 @@ export class Discovery implements Locator {
     return this.#found ?? this.#confirmed;
   }
 
-  #due({ failed, hasKeys }: Search): boolean {
+  /** Where to ask, the first first. Never empty once something is known. */
+  #candidates({ failed, demand }: Search): readonly URL[] {
+    const [found, confirmed] = [this.#found, this.#confirmed];
+    if (found === undefined || confirmed === undefined || found.href === confirmed.href)
+      return [found ?? confirmed].filter((url) => url !== undefined);
+    const now = this.#options.clock.now();
+    const missedLately = now - (this.#foundMissedAt ?? -Infinity) < retryAfterwards;
+    // While the known one fails too, either may be the one that comes back.
+    if (now < this.#notBefore.found || (failed === 0 && missedLately)) return [confirmed];
+    return demand ? [confirmed, found] : [found, confirmed];
+  }
+
+  #due({ failed, hasKeys, demand }: Search): boolean {
     if (this.#known === undefined) return true;
+    // What a client waits for is most likely where the keys have been all the time.
+    if (demand && this.#confirmed !== undefined) return false;
+    if (this.#options.clock.now() < this.#notBefore.document) return false;
     // Nobody is served yet, and the document may be what is wrong: it is asked for as often as the keys.
     if (failed >= 2 && !hasKeys) return true;
     // Two failures may mean that the keys have moved; a longer outage is not made worse by asking twice as often.
@@ -121,12 +160,16 @@ export class Discovery implements Locator {
     }
     if (this.#failing) log.info({ source }, 'discovery is back');
     this.#failing = false;
+    if (found.href === this.#found?.href) return;
     this.#found = found;
+    this.#foundMissedAt = undefined;
+    this.#notBefore.found = -Infinity;
   }
 
-  #missed({ code, detail }: Failure, { count }: Search): void {
-    const { log, source } = this.#options;
+  #noDocument({ code, detail, retryAfter = 0 }: Failure, { count }: Search): void {
+    const { clock, log, source } = this.#options;
     count(code);
+    this.#notBefore.document = clock.now() + retryAfter;
     if (!this.#failing) log.warn({ source, code }, `discovery failed, the known jwks_uri is kept: ${detail}`);
     this.#failing = true;
   }

@@ -8,7 +8,16 @@ import { LastKnownGood } from '../../src/sources/upstream/last-known-good.ts';
 import { ManualClock } from '../fakes/clock.ts';
 import { jwks, kidsOf } from '../fakes/keys.ts';
 import { createLog } from '../fakes/log.ts';
-import { answer, failing, started, type Reply, type Rig, type RigOptions } from '../fakes/upstream-source.ts';
+import {
+  answer,
+  failing,
+  held,
+  started,
+  statusOf,
+  type Reply,
+  type Rig,
+  type RigOptions,
+} from '../fakes/upstream-source.ts';
 import { byPath, FakeUpstream, ok, redirect, status } from '../fakes/upstream.ts';
 import { requester } from './upstream/requester.ts';
 
@@ -178,6 +187,79 @@ describe('discovery again', () => {
     expect(network.sent.filter(isMetadata)).toHaveLength(14);
   });
 
+  /** An issuer that names another jwks_uri after an hour, which does what `reply` says; time stands where it was tried once. */
+  const moved = async (reply: Reply) => {
+    const documents = { metadata: metadata({ jwks_uri: first }), keys: { [first]: often, [second]: reply } };
+    const made = await discovered(documents);
+    documents.metadata = metadata({ jwks_uri: second });
+    await made.clock.advance(hour);
+    const asked = (): string[] => made.network.sent.map(({ url }) => url);
+    expect(asked().slice(-2)).toEqual([second, first]);
+    return { ...made, documents, asked };
+  };
+
+  test('that finds a jwks_uri which fails is counted and told once, and tries it every 5 minutes', async () => {
+    const { source, clock, documents, asked, lines } = await moved(failing('http_404'));
+    await clock.advance(hour - 1);
+    expect(asked().filter((url) => url === second)).toHaveLength(12);
+    expect(source.status()).toMatchObject({ state: 'FRESH', attempts: { http_404: 12 } });
+    const told = (): string[] =>
+      lines.map(({ text }) => text).filter((text) => text.includes('new jwks_uri'));
+    expect(told()).toEqual(['the new jwks_uri failed, the known one is kept: scripted http_404']);
+    documents.keys[second] = answer(jwks('a', 'b'));
+    await clock.advance(300_000);
+    expect(kidsOf(source.current.keys)).toEqual(['a', 'b']);
+    expect(told()).toHaveLength(2);
+    expect(asked().at(-1)).toBe(second);
+  });
+
+  test('that finds a jwks_uri which asks to be left alone does so, and goes on with the known one', async () => {
+    const { source, clock, asked } = await moved(statusOf(429, 900_000));
+    const before = asked().length;
+    await clock.advance(900_000 - 1);
+    expect(asked().slice(before)).toEqual(Array.from({ length: 14 }, () => first));
+    await clock.advance(60_000);
+    expect(asked().slice(before + 14)).toEqual([second, first]);
+    expect(source.status().consecutiveFailures).toBe(0);
+  });
+
+  test('leaves a new jwks_uri alone that asked for it, also while the known one fails', async () => {
+    const { clock, documents, asked } = await moved(statusOf(503, 600_000));
+    documents.keys[first] = failing('connect');
+    const before = asked().length;
+    await clock.advance(600_000 - 1);
+    expect(
+      new Set(
+        asked()
+          .slice(before)
+          .filter((url) => url !== discoveryUrl(issuer).href),
+      ),
+    ).toEqual(new Set([first]));
+    expect(asked().length - before).toBeGreaterThan(10);
+  });
+
+  test('is nothing a client waits for: it gets what the known jwks_uri has, whatever else hangs', async () => {
+    const { source, clock, documents } = await moved(failing('timeout'));
+    documents.keys[first] = answer(jwks('a', 'b'));
+    documents.keys[second] = held().reply;
+    documents.metadata = held().reply;
+    await clock.advance(59_000);
+    expect(await source.refresh('demand')).toEqual({ ok: true, changed: true });
+    await clock.advance(hour);
+    documents.keys[first] = answer(jwks('a', 'b', 'c'));
+    expect(await source.refresh('demand')).toEqual({ ok: true, changed: true });
+  });
+
+  test('waits as long as the document asks for, while a jwks_uri is known', async () => {
+    const documents = { metadata: metadata({ jwks_uri: first }), keys: { [first]: often } };
+    const { source, clock, network } = await discovered(documents);
+    documents.metadata = statusOf(429, 900_000);
+    await clock.advance(2 * hour - 1);
+    // At 60, 75, 90 and 105 minutes, on top of the first.
+    expect(network.sent.filter(isMetadata)).toHaveLength(5);
+    expect(source.status()).toMatchObject({ state: 'FRESH', consecutiveFailures: 0 });
+  });
+
   test('that finds another jwks_uri tells both once, without their query', async () => {
     const documents = {
       metadata: metadata({ jwks_uri: `${first}?secret=1` }),
@@ -230,9 +312,9 @@ describe('discovery again', () => {
     const { clock, network } = await discovered(documents);
     documents.metadata = metadata({ jwks_uri: second });
     await clock.advance(hour + 300_000);
-    const moved = network.sent.filter(({ url }) => url === second);
-    expect(moved[0]?.ask).not.toHaveProperty('etag', '"1"');
-    expect(moved[1]?.ask).toHaveProperty('etag', '"1"');
+    const toNew = network.sent.filter(({ url }) => url === second);
+    expect(toNew[0]?.ask).not.toHaveProperty('etag', '"1"');
+    expect(toNew[1]?.ask).toHaveProperty('etag', '"1"');
   });
 });
 
@@ -260,6 +342,7 @@ describe('after a restart', () => {
     await clock.advance(5000);
     expect(source.status()).toMatchObject({ state: 'FRESH', attempts: { discovery_fetch: 1, ok: 1 } });
     expect(kidsOf(source.current.keys)).toEqual(['a', 'b']);
+    await source.close();
   });
 
   test.each([`${known}?p=a`, `${known}?`, `${known}?p=a?b`])(
@@ -276,6 +359,7 @@ describe('after a restart', () => {
       expect(kidsOf(source.current.keys)).toEqual(['a', 'b']);
       expect(network.sent.filter((sent) => !isMetadata(sent)).every((sent) => sent.url === url)).toBe(true);
       expect(JSON.stringify([source.status(), lines])).not.toContain('?');
+      await source.close();
     },
   );
 
@@ -317,6 +401,7 @@ describe('over the network', () => {
     }).locate({
       failed: 0,
       hasKeys: false,
+      demand: false,
       count: () => undefined,
       send: async (url, ask) => await requester().send(url, ask, signal),
       signal,

@@ -66,28 +66,32 @@ export class Exchange {
     this.#parts.locator.remember(url);
   }
 
-  /** One attempt at every candidate URL: the first with usable keys wins, else the first failure counts. */
+  /** One attempt at every candidate URL: the first with usable keys wins, else the failure of the known one counts. */
   async attempt(situation: Situation): Promise<Success | Refusal> {
     const { locator } = this.#parts;
-    const { held, failed, count, signal } = situation;
+    const { held, failed, count, demand, signal } = situation;
     const located = await locator.locate({
       failed,
       hasKeys: held !== undefined,
+      demand,
       count,
       signal,
       send: async (url, ask) => await this.#send(url, ask, situation),
     });
     if (!located.ok) return located;
-    let first: Refusal | undefined;
+    let last: Refusal | undefined;
     for (const url of turn(located.urls, failed)) {
+      if (last !== undefined) count(last.code);
       const result = await this.#ask(url, situation);
       if (result.ok) {
         locator.confirm(url);
         return result;
       }
-      first ??= result;
+      if (signal.aborted) return result;
+      // What a new URL asks for, such as to be left alone, does not hold for the known one.
+      last = locator.missed(url, result) ? withoutWish(result) : result;
     }
-    return first ?? failure('discovery_no_jwks_uri', 'no URL to ask');
+    return last ?? failure('discovery_no_jwks_uri', 'no URL to ask');
   }
 
   async #ask(url: URL, situation: Situation): Promise<Success | Refusal> {
@@ -125,6 +129,8 @@ export class Exchange {
     return answer ?? failure('reset', 'the source was closed before its turn came');
   }
 }
+
+const withoutWish = ({ retryAfter: _wish, ...refusal }: Refusal): Refusal => refusal;
 
 /** While a source backs off it is asked once per cycle: several candidates take turns. */
 const turn = (urls: readonly URL[], failed: number): readonly URL[] => {

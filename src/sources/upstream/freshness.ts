@@ -17,7 +17,7 @@ export const headerText = (headers: Headers, name: string): string => {
 
 /** Delta-seconds, tolerant of quotes; absent for anything else. Caps where RFC 9111 §1.2.2 lets a cache cap. */
 const seconds = (text: string | undefined): number | undefined => {
-  const digits = /^"?(\d{1,19})"?$/u.exec(text?.trim() ?? '')?.[1];
+  const digits = /^"?(\d+)"?$/u.exec(text?.trim() ?? '')?.[1];
   return digits === undefined ? undefined : Math.min(Number(digits), 2 ** 31) * 1000;
 };
 
