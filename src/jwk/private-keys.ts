@@ -79,7 +79,7 @@ export class PrivateKeys implements PrivateHalves {
       const why =
         kty === 'RSA' && d !== undefined && p === undefined
           ? 'its private members are incomplete: p, q, dp, dq and qi are needed beside d (RFC 7518 §6.3.2)'
-          : 'its private members are damaged, or of a type this version of Node.js does not know';
+          : 'its private members are damaged, belong to another key, or are of a type this version of Node.js does not know';
       this.#keep(publicJwk, refuse(why));
     }
   }
@@ -90,7 +90,7 @@ export class PrivateKeys implements PrivateHalves {
     if (!admission.ok) return;
     const { thumbprint, pem } = admission.key;
     const fits = 'reason' in half || pem === undefined || belongTogether(half, createPublicKey(pem));
-    this.#keys.set(thumbprint, fits ? half : refuse('its private and public members do not belong together'));
+    this.#keys.set(thumbprint, fits ? half : refuse('its private members belong to another key'));
   }
 
   #read(block: PemBlock): KeyObject | Refusal {

@@ -220,7 +220,7 @@ describe('what cannot be converted says what to do, and nothing is written', () 
     ['a symmetric key', '{"kty":"oct","k":"AAAA"}', [], 'nothing to publish'],
     ['a comment', `{ // mine\n"keys":[]}`, [], 'not JSON'],
     ['a public key as private one', spki(ec.publicKey), ['--private'], 'no private key'],
-    ['halves of two pairs', JSON.stringify(foreign), ['--private'], 'do not belong together'],
+    ['halves of two pairs', JSON.stringify(foreign), ['--private'], 'belong to'],
     ['an RSA key without its primes', JSON.stringify({ kty: 'RSA', n, e, d }), ['--private'], 'p, q'],
     ['a set without keys', '{"keys":[]}', [], 'holds no key'],
     ['two keys as one', `${ecPem}${pkcs8(rsa.privateKey)}`, [], '--to jwks'],
