@@ -84,7 +84,16 @@ const parseShallow = (text: string): DecodedJson => {
   }
 };
 
-const colon = /[\t\n\r ]*:/y;
+/** Whether the next character that is not white space is a colon. */
+const colonFollows = (text: string, from: number): boolean => {
+  let at = from;
+  let char = text.charCodeAt(at);
+  while (char === 0x20 || (char >= 0x09 && char <= 0x0d)) {
+    at += 1;
+    char = text.charCodeAt(at);
+  }
+  return char === 0x3a;
+};
 
 /**
  * Whether an object anywhere in a valid JSON text has two members of one name, however the name is escaped.
@@ -97,10 +106,10 @@ export const repeatsMember = (text: string): boolean => {
     const char = text.charCodeAt(at);
     if (char === 0x22 /* " */) {
       const end = endOfString(text, at);
-      colon.lastIndex = end + 1;
       // Only a name is followed by a colon, and the innermost bracket is then its object's.
-      if (colon.test(text)) {
-        const name: unknown = JSON.parse(text.slice(at, end + 1));
+      if (colonFollows(text, end + 1)) {
+        const raw = text.slice(at + 1, end);
+        const name: unknown = raw.includes('\\') ? JSON.parse(`"${raw}"`) : raw;
         const names = open.at(-1);
         if (names?.has(name) === true) return true;
         names?.add(name);
