@@ -7,6 +7,7 @@
 export const errors = {
   bad_request: { status: 400, title: 'The request cannot be understood' },
   unauthorized: { status: 401, title: 'A bearer token is needed' },
+  invalid_token: { status: 401, title: 'The access token is not valid' },
   forbidden: { status: 403, title: 'This is not allowed here' },
   not_found: { status: 404, title: 'There is nothing here' },
   unknown_set: { status: 404, title: 'No set has this name' },

@@ -19,6 +19,7 @@ import { banner, generateMissingKeys } from './quickstart.ts';
 import type { Registration } from './registration.ts';
 import { reloader } from './reload.ts';
 import { Service } from './service.ts';
+import type { Validation } from './validation.ts';
 import { version } from './version.ts';
 
 /** Runs `jwksd serve`: the service, and the only place where its parts are put together. */
@@ -37,12 +38,13 @@ export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
   const common = { keyring, log, lifecycle, metrics, version };
   const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
   const registration = await registrationOf(config, keyring, log);
+  const validation = await validationOf(config, keyring, log);
   const app = buildApp({
     ...common,
     ...config.server,
     corsOrigins: config.cors.origins,
     tls: tls?.current ?? null,
-    features: registration === undefined ? [] : [registration.feature],
+    features: [registration, validation].flatMap((each) => each?.feature ?? []),
   });
   const ops = config.ops.enabled
     ? buildOps({ ...common, ...config.ops, registrations: registration?.store })
@@ -95,6 +97,17 @@ const registrationOf = async (
   if (config.registration === null) return undefined;
   const { openRegistration } = await import('./registration.ts');
   return await openRegistration(config.registration, { keyring, log, publicUrl: config.server.publicUrl });
+};
+
+/** Tokens that are validated, where the configuration asks for it. */
+const validationOf = async (
+  config: Config,
+  keyring: KeyringView,
+  log: Logger,
+): Promise<Validation | undefined> => {
+  if (config.validation === null) return undefined;
+  const { openValidation } = await import('./validation.ts');
+  return await openValidation(config.validation, { keyring, log });
 };
 
 const openTls = async (files: NonNullable<Config['server']['tls']>, log: Logger): Promise<TlsFiles> => {

@@ -59,7 +59,7 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
     serverFactory: (handler) =>
       createLimitedServer(
         (request, response) => {
-          if (!answerExactly(request, response)) handler(request, response);
+          if (!attempts.some((attempt) => attempt(request, response))) handler(request, response);
         },
         { requestTimeout, tls, counted },
       ),
@@ -74,7 +74,10 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
   });
   const lifecycle = guardConnections(app, { requestTimeout, lifecycle: options.lifecycle });
   const documents = createDocuments({ cors, counts, lifecycle });
-  const answerExactly = createExactAnswers({ keyring, documents });
+  const attempts = [
+    createExactAnswers({ keyring, documents }),
+    ...features.flatMap(({ attempt }) => attempt?.({ counts, lifecycle }) ?? []),
+  ];
   const context = { keyring, documents, refusals, log };
   const fixedPaths = new Set<string>([...probePaths, ...(options.landingPage ? ['/'] : [])]);
 
@@ -95,7 +98,7 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
   });
   registerProbes(app, { keyring, lifecycle, counts });
   if (options.landingPage) registerLanding(app, { keyring, publicUrl: options.publicUrl, counts });
-  for (const feature of features) feature.register(app, { log, cors, counts, refusals });
+  for (const feature of features) feature.register(app, { log, cors, counts, refusals, lifecycle });
   registerDocuments(app, context, fixedPaths);
   return app;
 };

@@ -7,6 +7,7 @@ export const routeCodes = [
   'landing',
   'preflight',
   'registration',
+  'validation',
   'other',
 ] as const;
 
