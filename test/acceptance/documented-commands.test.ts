@@ -16,6 +16,7 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run bench': 'measures for minutes and asserts nothing',
   'npm run bench:survival': 'measures for minutes and asserts nothing',
   'npm run bench:refresh': 'measures for minutes and asserts nothing',
+  'npm run bench:registration': 'measures for minutes and asserts nothing',
 };
 
 /** Commands that are meant to fail where nothing has been set up, and why. */
