@@ -1,7 +1,6 @@
-import { createPrivateKey } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { createRemoteJWKSet, jwtVerify, SignJWT } from 'jose';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 import jwksRsa from 'jwks-rsa';
 import { describe, expect, test } from 'vitest';
@@ -101,10 +100,8 @@ test('from nothing to a Moodle token that everybody accepts', async () => {
 
 /** A token as tool_opencast signs it, with the PEM that was made for pasting. */
 const moodleToken = async (cwd: string): Promise<string> => {
-  const pem = await readFile(path.join(cwd, 'keys/opencast_private.pem'), 'utf8');
-  return await new SignJWT({ iss: 'https://moodle.example.org', aud: 'opencast', oc: { 'e:0a1b': ['read'] } })
-    .setProtectedHeader({ typ: 'JWT', alg: 'ES256' })
-    .setIssuedAt()
-    .setExpirationTime('15s')
-    .sign(createPrivateKey(pem));
+  const argv = ['--key', 'keys/opencast_private.pem', '--course', '5', '--event', '0a1b:read'];
+  const made = await runJwksd(['tokens', 'create', '--profile', 'moodle', ...argv, '--ttl', '60s'], { cwd });
+  expect(made.code, made.stderr).toBe(0);
+  return made.stdout.trim();
 };

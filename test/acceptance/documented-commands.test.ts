@@ -188,7 +188,10 @@ test.each(pages.filter((page) => blocks.some((block) => block.page === page)))(
           await server?.stop();
           server = undefined;
         }
-        const outcome = await run(commands, cwd, {
+        // The documented address is that of the server a block before has started.
+        const local = `$1${server?.url ?? 'http://localhost:8080'}`;
+        const asked = commands.replaceAll(/(jwksd doctor )http:\/\/localhost:8080/gu, local);
+        const outcome = await run(asked, cwd, {
           SERVER_URL: server?.url ?? '',
           OPS_URL: server?.opsUrl ?? '',
           REAL_NPX: page === 'README.md' ? 'yes' : '',
