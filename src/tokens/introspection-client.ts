@@ -1,11 +1,6 @@
-import { request } from 'undici';
 import type { Clock } from '../clock.ts';
 import { readSecretFile } from '../sources/secret-file.ts';
-import { readBody } from '../sources/upstream/body.ts';
-import { within } from '../sources/upstream/deadline.ts';
-import { failureOfStatus, type Failure } from '../sources/upstream/failure.ts';
-import { headerText } from '../sources/upstream/freshness.ts';
-import { Transport } from '../sources/upstream/transport.ts';
+import { failureOfStatus } from '../sources/upstream/failure.ts';
 import {
   grantOf,
   longestAccessToken,
@@ -14,6 +9,7 @@ import {
   type AccessRefusal,
   type AccessTokenJudge,
 } from './access-token.ts';
+import { Asker } from './asker.ts';
 import { readObject, type Members } from './json-object.ts';
 import { isNumericDate } from './times.ts';
 
@@ -30,7 +26,6 @@ export interface IntrospectionOptions {
 
 /** Milliseconds over connection, headers and body together. */
 const patience = 3000;
-const largestAnswer = 64 * 1024;
 
 const unavailable = (detail: string): AccessRefusal =>
   refuseAccess('unavailable', 'introspection_unavailable', `introspection: ${detail}`);
@@ -47,15 +42,11 @@ const formEncoded = (text: string): string => new URLSearchParams([['', text]]).
  */
 export class Introspection implements AccessTokenJudge {
   readonly #options: IntrospectionOptions;
-  readonly #transport = new Transport({
-    connectTimeout: patience,
-    caFile: null,
-    proxy: null,
-    blockPrivateAddresses: false,
-  });
+  readonly #asker: Asker;
 
   constructor(options: IntrospectionOptions) {
     this.#options = options;
+    this.#asker = new Asker(options.clock, patience);
   }
 
   async judge(token: string): Promise<AccessOutcome> {
@@ -68,14 +59,9 @@ export class Introspection implements AccessTokenJudge {
     if (secret === undefined) {
       return unavailable(`clientSecretFile ${clientSecretFile} cannot be read, is empty or is too large`);
     }
-    const answer = await within(
-      this.#transport,
-      { clock, ms: patience },
-      async (dispatcher, signal) => await this.#ask(token, secret, { dispatcher, signal }),
-    );
-    if ('ok' in answer) return unavailable(`${answer.detail} (${answer.code})`);
-    if ('nonsense' in answer) return unavailable(answer.nonsense);
-    const { active, exp } = answer.members;
+    const answer = await this.#ask(token, secret);
+    if (typeof answer === 'string') return unavailable(answer);
+    const { active, exp } = answer;
     if (typeof active !== 'boolean')
       return unavailable('the answer does not say whether the token is active');
     if (!active)
@@ -88,37 +74,29 @@ export class Introspection implements AccessTokenJudge {
         'exp of the active access token is past; compare the clocks',
       );
     }
-    return grantOf(answer.members, scope);
+    return grantOf(answer, scope);
   }
 
-  async #ask(
-    token: string,
-    secret: string,
-    route: Pick<Parameters<typeof request>[1] & object, 'dispatcher' | 'signal'>,
-  ): Promise<{ readonly members: Members } | { readonly nonsense: string } | Failure> {
+  /** The members of the answer, or a sentence that says why it is none. */
+  async #ask(token: string, secret: string): Promise<Members | string> {
     const { url, clientId } = this.#options;
     const credentials = Buffer.from(`${formEncoded(clientId)}:${formEncoded(secret)}`).toString('base64');
-    const response = await request(url, {
-      ...route,
+    const reply = await this.#asker.ask({
+      url,
       method: 'POST',
       headers: {
-        accept: 'application/json',
-        'accept-encoding': 'identity',
         'content-type': 'application/x-www-form-urlencoded',
         authorization: `Basic ${credentials}`,
       },
       body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
-      headersTimeout: 0,
-      bodyTimeout: 0,
     });
-    // An error of a body that is thrown away must not become an unhandled event.
-    response.body.on('error', () => undefined);
-    if (response.statusCode !== 200) return failureOfStatus(response.statusCode, undefined);
-    const type = headerText(response.headers, 'content-type').split(';', 1)[0]?.trim().toLowerCase();
-    if (type !== 'application/json') return { nonsense: 'the answer is not application/json' };
-    const body = await readBody(response, largestAnswer, route.signal as AbortSignal);
-    if (!body.ok) return body;
-    const read = readObject(body.bytes);
-    return read.ok ? { members: read.members } : { nonsense: 'the answer is not one JSON object' };
+    if (!reply.ok) return `${reply.detail} (${reply.code})`;
+    if (reply.status !== 200) {
+      const { detail, code } = failureOfStatus(reply.status, undefined);
+      return `${detail} (${code})`;
+    }
+    if (reply.type !== 'application/json') return 'the answer is not application/json';
+    const read = readObject(reply.bytes);
+    return read.ok ? read.members : 'the answer is not one JSON object';
   }
 }

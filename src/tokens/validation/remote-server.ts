@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../clock.ts';
+import { Asker } from '../asker.ts';
+import { readObject } from '../json-object.ts';
+import { BoundedCache, millisecondsTo } from './bounded-cache.ts';
+import type { Remote, RemoteAnswer } from './validator.ts';
+
+/** Milliseconds for the whole question. */
+const patience = 3000;
+
+/** Milliseconds a positive answer is believed at most. */
+const longest = 60_000;
+
+/** Longest token that is sent anywhere, in bytes. */
+const longestToken = 16 * 1024;
+
+const no = (unavailable: boolean, hint: string): RemoteAnswer => ({ valid: false, unavailable, hint });
+
+/**
+ * Asks the authentication server of Okera's documentation: POST with the token as bearer and no body; 200 with a text
+ * `sub` is yes, and everything else is no.
+ */
+export class RemoteServer implements Remote {
+  readonly #url: string;
+  readonly #clock: Clock;
+  readonly #asker: Asker;
+  readonly #known: BoundedCache<RemoteAnswer>;
+
+  constructor(url: string, clock: Clock) {
+    this.#url = url;
+    this.#clock = clock;
+    this.#asker = new Asker(clock, patience);
+    this.#known = new BoundedCache(clock, 10_000);
+  }
+
+  async ask(token: string): Promise<RemoteAnswer> {
+    // What cannot stand in a header is no token of anybody.
+    if (token.length > longestToken || !/^[\x21-\x7e]+$/u.test(token)) {
+      return no(false, 'the token is too long, or has characters no token has');
+    }
+    const name = createHash('sha256').update(token).digest('base64url');
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const answer = await this.#ask(token);
+    if (answer.valid) {
+      const left = millisecondsTo(answer.claims['exp'], this.#clock.wall());
+      this.#known.set(name, answer, Math.min(longest, left));
+    }
+    return answer;
+  }
+
+  async #ask(token: string): Promise<RemoteAnswer> {
+    const reply = await this.#asker.ask({
+      url: this.#url,
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-length': '0' },
+    });
+    if (!reply.ok) return no(true, `the authentication server: ${reply.detail} (${reply.code})`);
+    if (reply.status >= 500) return no(true, `the authentication server answered ${reply.status}`);
+    if (reply.status !== 200) return no(false, `the authentication server answered ${reply.status}`);
+    const read = readObject(reply.bytes);
+    const sub = read.ok ? read.members['sub'] : undefined;
+    if (!read.ok || typeof sub !== 'string' || sub === '') {
+      return no(false, 'the authentication server answered 200 without a text sub');
+    }
+    const claims = read.members;
+    if (millisecondsTo(claims['exp'], this.#clock.wall()) <= 0) {
+      return no(false, 'the authentication server vouches for a token whose exp is past');
+    }
+    const { iss } = claims;
+    return { valid: true, sub, iss: typeof iss === 'string' ? iss : undefined, claims };
+  }
+}
