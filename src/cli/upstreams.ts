@@ -70,7 +70,7 @@ export class UpstreamFactory {
       exchange,
       memory,
       random: Math.random,
-      inherited: previous instanceof UpstreamSource ? previous.handOver() : undefined,
+      inherit: previous instanceof UpstreamSource ? () => previous.handOver() : undefined,
     });
   }
 

@@ -113,14 +113,24 @@ export class Keyring implements KeyringView {
     const kept = new Set(sources);
     const removed = [...this.#sources.values()].filter((source) => !kept.has(source));
     const added = sources.filter((source) => this.#sources.get(source.name) !== source);
-    for (const source of added) this.#started.add(source);
-    await Promise.all(added.map(async (source) => await source.start(() => void this.settled())));
+    await this.#start(added);
     // While something is published already, it stays until the new sources have had a chance to load.
     if (this.#sources.size > 0) await this.#firstLoads(added);
+    for (const source of added) source.takeOver?.();
     this.#sources = new Map(sources.map((source) => [source.name, source]));
     this.#sets = sets;
     await this.settled();
     await Promise.all(removed.map(async (source) => await this.#end(source)));
+  }
+
+  async #start(added: readonly Source[]): Promise<void> {
+    for (const source of added) this.#started.add(source);
+    try {
+      await Promise.all(added.map(async (source) => await source.start(() => void this.settled())));
+    } catch (error) {
+      await Promise.all(added.map(async (source) => await this.#end(source)));
+      throw error;
+    }
   }
 
   async #end(source: Source): Promise<void> {

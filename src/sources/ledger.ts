@@ -37,9 +37,14 @@ export class Ledger {
     this.#attempts[result] = (this.#attempts[result] ?? 0) + 1;
   }
 
-  /** A success of an earlier process counts: it was `age` milliseconds ago, at `wall` milliseconds since the epoch. */
-  restored(age: number, wall: number): void {
-    this.#succeededAt = this.#clock.now() - age;
+  /** Monotonic milliseconds of the last success; absent before the first. */
+  get succeededAt(): number | undefined {
+    return this.#succeededAt;
+  }
+
+  /** A success of an earlier process or source counts: monotonic milliseconds, and milliseconds since the epoch. */
+  restored(succeededAt: number, wall: number): void {
+    this.#succeededAt = succeededAt;
     this.#succeededWall = wall;
   }
 

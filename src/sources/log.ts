@@ -1,5 +1,5 @@
 import type { ParsedSet } from '../jwk/key.ts';
-import type { KeyChanges, Log } from './source.ts';
+import type { KeyChanges, Log, SourceError, SourceStatus } from './source.ts';
 
 /** Something odd about the last input of a source. */
 export interface Note {
@@ -63,3 +63,40 @@ export const logChanges = (log: Log, source: string, keys: number, changes: KeyC
   const happened = Object.fromEntries(Object.entries(changes).filter(([, count]) => count > 0));
   if (Object.keys(happened).length > 0) log.info({ source, keys, ...happened }, 'keys changed');
 };
+
+/** 1, 2, 4, 8 …: a long outage is logged, not shouted. */
+const isPowerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
+
+/** Logs a failed cycle of an upstream, at the edge and then ever more rarely. */
+export const logFailure = (
+  log: Log,
+  source: string,
+  { code, detail }: SourceError,
+  counts: { readonly failures: number; readonly keys: number },
+): void => {
+  if (isPowerOfTwo(counts.failures)) log.warn({ source, code, ...counts }, `upstream failed: ${detail}`);
+};
+
+/** What is odd about the last body of an upstream: logged when it is new, told as long as it lasts. */
+export class Findings {
+  readonly #log: Log;
+  readonly #source: string;
+  #parsed: ParsedSet | undefined;
+
+  constructor(log: Log, source: string) {
+    this.#log = log;
+    this.#source = source;
+  }
+
+  get told(): Pick<SourceStatus, 'rejected' | 'notes'> {
+    const parsed = this.#parsed;
+    if (parsed === undefined) return { rejected: {}, notes: [] };
+    return { rejected: { ...parsed.rejectedCounts }, notes: tellNotes(notesOf(parsed)) };
+  }
+
+  read(parsed: ParsedSet): void {
+    const before = this.#parsed === undefined ? [] : notesOf(this.#parsed);
+    this.#parsed = parsed;
+    logNotes(this.#log, this.#source, newNotes(before, notesOf(parsed)), 'error');
+  }
+}

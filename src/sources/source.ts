@@ -91,6 +91,12 @@ export interface Source {
    */
   start(listener: () => void): Promise<void>;
   /**
+   * Takes over once more what its predecessor has found meanwhile; called when it is about to be published.
+   *
+   * Absent where nothing is taken over, or nothing can be found in between.
+   */
+  takeOver?(): void;
+  /**
    * Loads once more, now. Callers that arrive while a load is under way share it.
    *
    * `demand` is one attempt with `cache-control: no-cache` for a key somebody asked for; `admin` and `schedule` are a

@@ -13,7 +13,7 @@ import {
 import type { Headers } from '../../src/sources/upstream/freshness.ts';
 import type { LastKnownGood } from '../../src/sources/upstream/last-known-good.ts';
 import { Memory } from '../../src/sources/upstream/memory.ts';
-import type { UpstreamOptions } from '../../src/sources/upstream/options.ts';
+import type { UpstreamOptions, UpstreamParts } from '../../src/sources/upstream/options.ts';
 import { UpstreamSource } from '../../src/sources/upstream/upstream.ts';
 import { ManualClock, settle } from './clock.ts';
 import { createLog, type Line } from './log.ts';
@@ -128,10 +128,11 @@ export interface RigOptions extends Partial<UpstreamOptions> {
   readonly limiter?: Limiter;
   readonly clock?: ManualClock;
   readonly cache?: KeyCache;
+  readonly inherit?: UpstreamParts['inherit'];
 }
 
 export const rig = (replies: readonly Reply[], options: RigOptions = {}): Rig => {
-  const { file, locator, clock = new ManualClock(), cache = new KeyCache(), ...rest } = options;
+  const { file, locator, inherit, clock = new ManualClock(), cache = new KeyCache(), ...rest } = options;
   const { limiter = createLimiter(8, clock), ...own } = rest;
   const network = new Network(clock, replies);
   const { log, lines } = createLog();
@@ -154,6 +155,7 @@ export const rig = (replies: readonly Reply[], options: RigOptions = {}): Rig =>
     memory,
     // Full backoff and the middle of every pause: delays a test can name.
     random: () => 0.5,
+    inherit,
   });
   const history: SourceSnapshot[] = [source.current];
   return { source, clock, network, lines, history, states: () => history.map(({ state }) => state) };

@@ -209,6 +209,30 @@ describe('other content', () => {
     expect(old.closed).toBe(1);
   });
 
+  test('gives a new source what its predecessor found while it was loading', async () => {
+    const old = new FakeSource('idp', [key('old')]);
+    await keyring.replace({ sources: [old], sets: [spec('default', 'idp')] });
+    const fresh = Object.assign(new FakeSource('idp'), { takeOver: () => fresh.publish(old.current.keys) });
+    fresh.onRefresh = async () => await new Promise<void>(() => undefined);
+    const replaced = keyring.replace({ sources: [fresh], sets: [spec('default', 'idp')] });
+    await clock.advance(9000);
+    old.publish([key('old'), key('found')]);
+    await clock.advance(1000);
+    await replaced;
+    expect(kids()).toEqual(['old', 'found']);
+  });
+
+  test('that fails changes nothing and leaves no new source behind', async () => {
+    const old = new FakeSource('idp', [key('old')]);
+    await keyring.replace({ sources: [old], sets: [spec('default', 'idp')] });
+    const [broken, other] = [new FakeSource('idp'), new FakeSource('other')];
+    broken.start = async () => await Promise.reject(new Error('no'));
+    const replaced = keyring.replace({ sources: [broken, other], sets: [spec('default', 'idp')] });
+    await expect(replaced).rejects.toThrow('no');
+    expect([old, broken, other].map(({ closed }) => closed)).toEqual([0, 1, 1]);
+    expect(kids()).toEqual(['old']);
+  });
+
   test('is published after 10 s even when a new source never loads', async () => {
     await keyring.replace({ sources: [new FakeSource('one', [key('a')])], sets: [spec('default', 'one')] });
     const hanging = new FakeSource('two');

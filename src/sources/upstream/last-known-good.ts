@@ -7,9 +7,10 @@ import { sha256 } from '../../jwk/sha256.ts';
 import { sweepAbandoned, writeDurably } from '../durable-file.ts';
 import { paced } from '../pace.ts';
 import { readBounded } from '../read-bounded.ts';
+import type { Lifespan } from './lifetime.ts';
 
 /** What outlives the process: the accepted keys of one upstream and how old they are. */
-export interface Remembered {
+export interface Remembered extends Lifespan {
   /** Public JWKs in the order they are published; admitted again when they are read. */
   readonly keys: readonly unknown[];
   /** URL the keys came from, with its query: never to be shown. */

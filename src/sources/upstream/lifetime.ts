@@ -1,20 +1,27 @@
 import type { Answer } from './attempt.ts';
 import { freshness, type Freshness, type Headers } from './freshness.ts';
 
-/** How long the last good answer may be used, by its own word. */
+/** How long an answer may be used by its own word, counted from its arrival. */
+export interface Lifespan {
+  /** Milliseconds of freshness; absent when it did not say. */
+  readonly freshFor: number | undefined;
+  /** Milliseconds of `stale-if-error`. */
+  readonly staleIfErrorFor: number;
+}
+
+/** How long the last good answer may be used. */
 export class Lifetime {
   #freshness: Freshness = { remaining: undefined, staleIfError: 0 };
   /** Caching headers of the last 200; what a 304 does not repeat still holds (RFC 9111 §4.3.4). */
   #told: Headers = {};
 
-  /** Milliseconds of freshness left when the answer arrived; absent when it did not say. */
-  get freshFor(): number | undefined {
-    return this.#freshness.remaining;
+  get lifespan(): Lifespan {
+    return { freshFor: this.#freshness.remaining, staleIfErrorFor: this.#freshness.staleIfError };
   }
 
-  /** Milliseconds of `stale-if-error`. */
-  get staleIfErrorFor(): number {
-    return this.#freshness.staleIfError;
+  /** Takes over what an answer from before this source said. */
+  restore({ freshFor, staleIfErrorFor }: Lifespan): void {
+    this.#freshness = { remaining: freshFor, staleIfError: staleIfErrorFor };
   }
 
   /** Reads a good answer that arrived at `wall` milliseconds since the epoch. */

@@ -4,14 +4,19 @@ import type { Generation } from '../key-cache.ts';
 import { paced } from '../pace.ts';
 import type { Log } from '../source.ts';
 import type { LastKnownGood, ToRemember } from './last-known-good.ts';
+import type { Lifespan } from './lifetime.ts';
 
-/** Keys from before this process, with their age when it began. */
-export interface Restored {
+/** Accepted keys and what was said of them. */
+export interface Accepted extends Lifespan {
   readonly generation: Generation;
-  /** Milliseconds. */
-  readonly age: number;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch of the last success. */
   readonly fetchedAt: number;
+}
+
+/** Keys from before this process or this source. */
+export interface Restored extends Accepted {
+  /** The last success on the monotonic clock of this process, which may lie before its beginning. */
+  readonly succeededAt: number;
 }
 
 const rewriteEvery = 300_000;
@@ -73,24 +78,24 @@ export class Memory {
       }
       const parsed = await paced(admitEntries(found.keys, { origin: 'upstream', maxKeys: this.#maxKeys }));
       if (parsed.keys.length === 0) return undefined;
-      const { url, etag, lastModified, fetchedAt } = found;
-      return { generation: { url, retiring: [], keys: parsed.keys, etag, lastModified }, age, fetchedAt };
+      const { url, etag, lastModified, fetchedAt, freshFor, staleIfErrorFor } = found;
+      const generation = { url, retiring: [], keys: parsed.keys, etag, lastModified };
+      return { generation, succeededAt: this.#clock.now() - age, fetchedAt, freshFor, staleIfErrorFor };
     } catch (error) {
       this.#log.warn({ source, err: error }, 'last-known-good keys cannot be used and are ignored');
       return undefined;
     }
   }
 
-  /** Writes in the background, the latest state last; `fetchedAt` in milliseconds since the epoch. */
-  save(generation: Generation, fetchedAt: number, changed: boolean): void {
+  /** Writes in the background, the latest state last. */
+  save({ generation, ...rest }: Accepted, changed: boolean): void {
     const file = this.#file;
     if (file === undefined || (!changed && this.#clock.now() - this.#writtenAt < rewriteEvery)) return;
     this.#writtenAt = this.#clock.now();
-    const { etag, lastModified } = generation;
-    // The whole of it, for without its query a URL names other keys; the file is for this user only.
-    const { url } = generation;
+    // The whole URL, for without its query it names other keys; the file is for this user only.
+    const { keys, url, etag, lastModified } = generation;
     // While a slow disk takes one write, newer states replace each other and do not pile up.
-    this.#next = { keys: generation.keys, url, etag, lastModified, fetchedAt };
+    this.#next = { keys, url, etag, lastModified, ...rest };
     this.#writing ??= this.#writeAll(file);
   }
 

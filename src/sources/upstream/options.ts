@@ -28,6 +28,6 @@ export interface UpstreamParts {
   readonly memory: Memory;
   /** In [0, 1). */
   readonly random: () => number;
-  /** What a source of the same upstream held until a reload changed its options. */
-  readonly inherited?: Restored | undefined;
+  /** What the source holds now whose place this one takes, because a reload changed its options. */
+  readonly inherit?: (() => Restored | undefined) | undefined;
 }

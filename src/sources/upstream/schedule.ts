@@ -32,6 +32,30 @@ export const backoff = (failures: number, hasKeys: boolean, random: number): num
   return Math.min(cap, base * 2 ** Math.min(failures - 1, 20)) * (0.5 + random / 2);
 };
 
+/** What the next refresh follows from. */
+export interface Situation {
+  /** Cycles in a row that failed. */
+  readonly failures: number;
+  readonly hasKeys: boolean;
+  /** Some keys are published although the upstream no longer lists them. */
+  readonly retiring: boolean;
+  /** Milliseconds the last good answer is fresh; absent when it did not say. */
+  readonly freshFor: number | undefined;
+  /** Milliseconds the upstream wants to be left alone after a failure, from now; negative when that is over. */
+  readonly leftAlone: number;
+}
+
+/** Milliseconds from now to the next refresh; `random` is in [0, 1). */
+export const untilNext = (
+  { failures, hasKeys, retiring, freshFor, leftAlone }: Situation,
+  options: ScheduleOptions & { readonly removalConfirm: number },
+  random: number,
+): number => {
+  if (failures > 0) return Math.max(backoff(failures, hasKeys, random), leftAlone);
+  const delay = nextRefresh(freshFor, options, random);
+  return retiring ? Math.min(delay, Math.max(1000, options.removalConfirm)) : delay;
+};
+
 /** Milliseconds between two attempts of one cycle: anywhere in [250 ms, 2 s]. */
 export const retryPause = (random: number): number => 250 + random * 1750;
 

@@ -1,4 +1,5 @@
 import type { SourceState } from '../source.ts';
+import type { Lifespan } from './lifetime.ts';
 import { staleAfter, type ScheduleOptions } from './schedule.ts';
 
 /** What decides how long keys outlive the last success. Milliseconds. */
@@ -9,23 +10,22 @@ export interface StalenessOptions extends ScheduleOptions {
 }
 
 /** The facts a state follows from. */
-export interface StateFacts {
+export interface StateFacts extends Lifespan {
   readonly hasKeys: boolean;
-  /** The keys are from the last-known-good file and no fetch has confirmed them. */
+  /** The keys are from before this process or this source, and no fetch has confirmed them. */
   readonly restored: boolean;
   /** Cycles in a row that failed. */
   readonly failures: number;
   /** Milliseconds since the last success. */
   readonly age: number;
-  /** What the last good answer said of its freshness, in milliseconds. */
-  readonly freshFor: number | undefined;
-  readonly staleIfErrorFor: number;
 }
 
 /** Age at which the keys are no longer published. */
 export const expiresAfter = (facts: StateFacts, options: StalenessOptions): number => {
-  // Without a failure nobody asked for stale keys: the next refresh is simply not due yet.
-  if (facts.failures === 0 || options.staleIfError === 'always') return options.maxStale;
+  if (options.staleIfError === 'always') return options.maxStale;
+  // Without a failure nobody asked for stale keys: the next refresh is simply not due yet. What came before the upstream
+  // began to fail is not known of restored keys.
+  if (facts.failures === 0 && !facts.restored) return options.maxStale;
   const fresh = facts.freshFor ?? staleAfter(options);
   return Math.min(options.maxStale, options.staleIfError === 'never' ? fresh : fresh + facts.staleIfErrorFor);
 };

@@ -1,7 +1,6 @@
-import type { ParsedSet } from '../../jwk/key.ts';
 import type { Generation } from '../key-cache.ts';
 import { Ledger } from '../ledger.ts';
-import { logChanges, logNotes, newNotes, notesOf, tellNotes } from '../log.ts';
+import { Findings, logChanges, logFailure } from '../log.ts';
 import type { RefreshOutcome, Source, SourceSnapshot, SourceStatus } from '../source.ts';
 import type { Refusal } from './accept.ts';
 import type { Success } from './exchange.ts';
@@ -10,13 +9,11 @@ import { follow, isSame, type Following, type Held } from './following.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Restored } from './memory.ts';
 import type { UpstreamOptions, UpstreamParts } from './options.ts';
-import { backoff, nextRefresh, retryPause } from './schedule.ts';
-import { expiresAfter, stateOf, untilNextState, type StateFacts } from './state.ts';
+import { backoff, retryPause, untilNext } from './schedule.ts';
+import { stateOf, untilNextState, type StateFacts } from './state.ts';
 import { pause, Timer } from './timer.ts';
 
 type Cause = Parameters<Source['refresh']>[0];
-/** 1, 2, 4, 8 …: a long outage is logged, not shouted. */
-const isPowerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
 
 /**
  * Mirrors the keys of one HTTP source, through whatever the upstream does.
@@ -27,13 +24,16 @@ const isPowerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
 export class UpstreamSource implements Source {
   readonly name: string;
   readonly #options: UpstreamOptions;
-  readonly #parts: UpstreamParts;
+  readonly #parts: Omit<UpstreamParts, 'inherit'>;
   readonly #closing = new AbortController();
   readonly #refreshTimer: Timer;
   readonly #stateTimer: Timer;
   readonly #running = new Map<'demand' | 'cycle', Promise<RefreshOutcome>>();
   readonly #ledger: Ledger;
   readonly #lifetime = new Lifetime();
+  readonly #findings: Findings;
+  /** Forgotten after the handover: a source must not keep its predecessors alive. */
+  #inherit: UpstreamParts['inherit'];
   #listener: () => void = () => undefined;
   #current: SourceSnapshot;
   #sent = 0;
@@ -41,13 +41,14 @@ export class UpstreamSource implements Source {
   #notBefore = -Infinity;
   /** The keys are from before this process and no fetch has confirmed them. */
   #restored = false;
-  #parsed: ParsedSet | undefined;
 
-  constructor(options: UpstreamOptions, parts: UpstreamParts) {
+  constructor(options: UpstreamOptions, { inherit, ...parts }: UpstreamParts) {
     this.name = options.name;
     this.#options = options;
     this.#parts = parts;
+    this.#inherit = inherit;
     this.#ledger = new Ledger(parts.clock);
+    this.#findings = new Findings(parts.log, options.name);
     this.#refreshTimer = new Timer(parts.clock);
     this.#stateTimer = new Timer(parts.clock);
     this.#current = { name: options.name, required: options.required, state: 'INIT', keys: [] };
@@ -87,12 +88,23 @@ export class UpstreamSource implements Source {
     this.#parts.slot.clear();
   }
 
-  /** The keys and their age, for the source that takes this one's place. */
+  /** The keys and when they were confirmed, for the source that takes this one's place. */
   handOver(): Restored | undefined {
     const generation = this.#generation;
-    const { age, lastSuccess } = this.#ledger.status();
-    if (generation === undefined || age === undefined || lastSuccess === undefined) return undefined;
-    return { generation, age, fetchedAt: lastSuccess };
+    const { succeededAt } = this.#ledger;
+    const { lastSuccess } = this.#ledger.status();
+    if (generation === undefined || succeededAt === undefined || lastSuccess === undefined) return undefined;
+    return { generation, succeededAt, fetchedAt: lastSuccess, ...this.#lifetime.lifespan };
+  }
+
+  takeOver(): void {
+    const restored = this.#inherit?.();
+    this.#inherit = undefined;
+    if (restored === undefined || this.#closing.signal.aborted) return;
+    const { succeededAt = -Infinity } = this.#ledger;
+    if (this.#generation === undefined || this.#restored) this.#adopt(restored);
+    // Both were asked, this one first: what the other found since is there to be fetched.
+    else if (restored.succeededAt > succeededAt) this.#plan(0);
   }
 
   status(): SourceStatus {
@@ -107,8 +119,7 @@ export class UpstreamSource implements Source {
       retiring: this.#generation?.retiring.length ?? 0,
       nextAttemptIn: this.#refreshTimer.left,
       remembered: this.#parts.memory.counts,
-      rejected: { ...this.#parsed?.rejectedCounts },
-      notes: this.#parsed === undefined ? [] : tellNotes(notesOf(this.#parsed)),
+      ...this.#findings.told,
       ...this.#ledger.status(),
     };
   }
@@ -127,8 +138,7 @@ export class UpstreamSource implements Source {
       restored: this.#restored,
       failures: this.#ledger.failures,
       age: this.#ledger.age ?? 0,
-      freshFor: this.#lifetime.freshFor,
-      staleIfErrorFor: this.#lifetime.staleIfErrorFor,
+      ...this.#lifetime.lifespan,
     };
   }
 
@@ -204,13 +214,14 @@ export class UpstreamSource implements Source {
     this.#lifetime.read(success.answer, fetchedAt);
     if (following !== undefined) {
       slot.set(following.generation);
-      this.#read(following.parsed);
+      this.#findings.read(following.parsed);
       this.#ledger.changed(following.changes);
       logChanges(log, this.name, following.generation.keys.length, following.changes);
     }
     const generation = this.#generation;
     const changed = before?.keys !== generation?.keys;
-    if (generation !== undefined) this.#parts.memory.save(generation, fetchedAt, changed);
+    if (generation !== undefined)
+      this.#parts.memory.save({ generation, fetchedAt, ...this.#lifetime.lifespan }, changed);
     this.#publish();
     this.#planNext();
     return { ok: true, changed };
@@ -221,12 +232,8 @@ export class UpstreamSource implements Source {
     const error = this.#ledger.error(refusal);
     if (sequence < this.#applied) return { ok: false, error };
     this.#ledger.failed(error);
-    if (refusal.parsed !== undefined) this.#read(refusal.parsed);
-    const { failures } = this.#ledger;
-    if (isPowerOfTwo(failures)) {
-      const what = { source: this.name, code: error.code, failures, keys: this.#current.keys.length };
-      log.warn(what, `upstream failed: ${error.detail}`);
-    }
+    if (refusal.parsed !== undefined) this.#findings.read(refusal.parsed);
+    logFailure(log, this.name, error, { failures: this.#ledger.failures, keys: this.#current.keys.length });
     this.#publish();
     if (refusal.retryAfter !== undefined) this.#notBefore = clock.now() + refusal.retryAfter;
     this.#planNext();
@@ -262,34 +269,31 @@ export class UpstreamSource implements Source {
   }
 
   async #restore(): Promise<void> {
-    const { exchange, memory, slot } = this.#parts;
-    const restored = this.#parts.inherited ?? (await memory.load(expiresAfter(this.#facts, this.#options)));
+    const restored = this.#inherit?.() ?? (await this.#parts.memory.load(this.#options.maxStale));
     if (restored === undefined || this.#generation !== undefined || this.#closing.signal.aborted) return;
-    slot.set(restored.generation);
-    exchange.remember(restored.generation.url);
-    this.#ledger.restored(restored.age, restored.fetchedAt);
+    this.#adopt(restored);
+  }
+
+  /** Publishes keys of before as far as they may still be used. */
+  #adopt(restored: Restored): void {
+    this.#parts.slot.set(restored.generation);
+    this.#parts.exchange.remember(restored.generation.url);
+    this.#ledger.restored(restored.succeededAt, restored.fetchedAt);
+    this.#lifetime.restore(restored);
     this.#restored = true;
     this.#publish();
   }
 
-  #read(parsed: ParsedSet): void {
-    const before = this.#parsed === undefined ? [] : notesOf(this.#parsed);
-    this.#parsed = parsed;
-    logNotes(this.#parts.log, this.name, newNotes(before, notesOf(parsed)), 'error');
-  }
-
   /** Sets the alarm for the refresh that follows from what is known now. */
   #planNext(): void {
-    const { clock } = this.#parts;
-    const random = this.#parts.random();
-    const { failures } = this.#ledger;
-    if (failures > 0) {
-      const delay = backoff(failures, this.#current.keys.length > 0, random);
-      return this.#plan(Math.max(delay, this.#notBefore - clock.now()));
-    }
-    const delay = nextRefresh(this.#lifetime.freshFor, this.#options, random);
-    const retiring = (this.#generation?.retiring.length ?? 0) > 0;
-    this.#plan(retiring ? Math.min(delay, Math.max(1000, this.#options.removalConfirm)) : delay);
+    const situation = {
+      failures: this.#ledger.failures,
+      hasKeys: this.#current.keys.length > 0,
+      retiring: (this.#generation?.retiring.length ?? 0) > 0,
+      freshFor: this.#lifetime.lifespan.freshFor,
+      leftAlone: this.#notBefore - this.#parts.clock.now(),
+    };
+    this.#plan(untilNext(situation, this.#options, this.#parts.random()));
   }
 
   #plan(delay: number): void {

@@ -203,6 +203,8 @@ const content = (n: number) => ({
   etag: undefined,
   lastModified: undefined,
   fetchedAt: n,
+  freshFor: undefined,
+  staleIfErrorFor: 0,
 });
 
 const written = (n: number) => ({
