@@ -81,6 +81,20 @@ describe('a PostgreSQL store', () => {
     expect(await query('select version from jwksd_migrations')).toEqual([{ version: 1 }]);
   });
 
+  test('without the right to make its tables is unhealthy and says why, and works once it has it', async () => {
+    await query(
+      `create role restricted login; grant restricted to jwksd; revoke create on schema public from public;`,
+    );
+    const other = url.replace('jwksd@', 'restricted@');
+    const store = await openStore({ type: 'postgres', url: other }, systemClock, createLog().log);
+    stores.push(store);
+    expect(store.health).toMatchObject({ ok: false, detail: expect.stringContaining('permission denied') });
+    expect(await register(store, 1)).toBe('store_unavailable');
+    await query('grant create on schema public to restricted');
+    await until(() => store.health.ok);
+    expect(await register(store, 1)).toBe('created');
+  });
+
   test('through a kill and a restart of the server refuses soon, loses nothing, and writes nothing twice', async () => {
     const replicas = [await open(), await open()];
     const acknowledged: number[] = [];
@@ -115,7 +129,7 @@ describe('a PostgreSQL store', () => {
     load.over = true;
     await Promise.all(lanes);
     expect(refused.length).toBeGreaterThan(0);
-    expect(slowest).toBeLessThan(5000);
+    expect(slowest).toBeLessThan(8000);
     for (const store of replicas) expect(store.health).toEqual({ ok: true });
 
     for (const number of acknowledged) {
@@ -196,7 +210,7 @@ describe('a PostgreSQL store', () => {
     await holder.query('begin; lock table jwksd_registrations');
     const before = performance.now();
     expect(await register(store, 2)).toBe('store_unavailable');
-    expect(performance.now() - before).toBeLessThan(4500);
+    expect(performance.now() - before).toBeLessThan(8000);
     await holder.query('rollback');
     await holder.end();
     expect(await register(store, 2)).toBe('created');

@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../../clock.ts';
+import { JwksdError } from '../../errors.ts';
 import { clientKey } from '../client-key.ts';
 import { isThumbprint, pageOf, positionOf, rangeOf } from '../cursor.ts';
 import { countsAsHeld, decide } from '../decide.ts';
@@ -199,9 +200,13 @@ export class LmdbStore implements RegistrationStore {
 
   #read<T>(task: (environment: Environment) => T): T {
     if (this.#closing !== undefined) throw unavailable('the store is closed');
-    // Else a read may be answered from a snapshot that is older than what another process has acknowledged.
-    this.#environment.root.resetReadTxn();
-    return task(this.#environment);
+    try {
+      // Else a read may be answered from a snapshot that is older than what another process has acknowledged.
+      this.#environment.root.resetReadTxn();
+      return task(this.#environment);
+    } catch (error) {
+      throw error instanceof JwksdError ? error : unavailable('the store cannot read', error);
+    }
   }
 
   *#entriesOf(clientId: string): Generator<Buffer> {
@@ -271,10 +276,13 @@ export class LmdbStore implements RegistrationStore {
   }
 
   #look(): void {
-    this.#environment.root.resetReadTxn();
-    const changes = this.#readChanges();
-    if (changes === this.#changes) return;
-    this.#changes = changes;
+    try {
+      const changes = this.#read(() => this.#readChanges());
+      if (changes === this.#changes) return;
+      this.#changes = changes;
+    } catch {
+      // Not known is as good as changed.
+    }
     this.#listeners.tell('all');
   }
 }

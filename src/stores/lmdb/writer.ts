@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../../clock.ts';
+import { JwksdError } from '../../errors.ts';
 import type { StoreHealth, StoreLog } from '../store.ts';
 import { unavailable } from '../unavailable.ts';
 import type { Environment } from './environment.ts';
@@ -47,6 +48,8 @@ export class Writer {
       this.#recovered();
       return result;
     } catch (error) {
+      // A task that refuses, for a damaged record, says nothing about the disk.
+      if (error instanceof JwksdError) throw error;
       throw await this.#failed(error);
     }
   }

@@ -133,6 +133,7 @@ export class Connections {
   async #withConnection<T>(task: (client: PoolClient) => Promise<T>): Promise<T> {
     let client: PoolClient | undefined;
     let broken = false;
+    let migrated = false;
     // A connection that breaks in use tells whoever waits for an answer, and this listener, without which it would be an
     // uncaught exception.
     const onError = (): void => void (broken = true);
@@ -140,12 +141,13 @@ export class Connections {
       client = await this.#pool.connect();
       client.on('error', onError);
       await this.#migrate(client);
+      migrated = true;
       return await task(client);
     } catch (error) {
       const refusal =
         error instanceof JwksdError ? error : unavailable(`PostgreSQL refuses: ${messageOf(error)}`, error);
       broken ||= !(error instanceof JwksdError || isOfStatement(error));
-      if (client !== undefined && !broken) {
+      if (migrated && !broken) {
         this.#recovered();
         throw refusal;
       }
