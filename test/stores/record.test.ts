@@ -43,14 +43,10 @@ describe('a record as text', () => {
   test('that is damaged is refused, and never half a record', () => {
     const encoded = encodeRecord(newRecord(registrationOf(clock, 'app', keyOf('a')), clock.wall()));
     fc.assert(
-      fc.property(
-        fc.nat(encoded.length - 1),
-        fc.constantFrom('', 'x', '"', '}', '0', 'null'),
-        (at, insert) => {
-          const damaged = encoded.slice(0, at) + insert;
-          expect(() => decodeRecord(damaged)).toThrow(JwksdError);
-        },
-      ),
+      fc.property(fc.nat(encoded.length - 1), fc.constantFrom('', 'x', '"', ','), (at, insert) => {
+        const damaged = encoded.slice(0, at) + insert;
+        expect(() => decodeRecord(damaged)).toThrow(JwksdError);
+      }),
       { seed: 6 },
     );
     fc.assert(
