@@ -1,13 +1,16 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { jwkSet, workDirectory } from './support/keys.ts';
 import { burst, loadTool, type Burst, type Target } from './support/load.ts';
-import { get, jwksdArguments, pause, startServer } from './support/process.ts';
+import { get, jwksdArguments, pause, peer, startServer } from './support/process.ts';
 import { median, print, printTable, shown, verdict } from './support/report.ts';
 
 // Latency while a set of 1,000 keys is replaced every second by one that shares a single key with it, beside the latency
-// at rest, in turn on one server. The shared key's PEM is asked for as fast as the server answers.
+// at rest, in turn on one server. The shared key's PEM is asked for as fast as the server answers. Then, without
+// requests, for how long the swaps hold the event loop: that hardly depends on what else the machine does.
 
 const rounds = 3;
 const count = 1000;
@@ -80,4 +83,31 @@ printTable(
       `p99 ratio ${shown(ratio, 2)} <= ${target}, no errors: ${verdict(ratio <= target && errors === 0)}`,
     ),
   ],
+);
+
+/** A stretch this long makes a request one of the slow ones: about 1.5 times the p99 at rest on a quiet machine. */
+const long = 1.5;
+const swaps = 8;
+const child = spawn(
+  process.execPath,
+  // Threads that help to collect garbage have to wait for a core too, which nobody tells.
+  ['--single-threaded-gc', `--import=${peer('stretch-probe')}`, ...jwksdArguments(directory, 0)],
+  { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] },
+);
+const swapAndRead = async (): Promise<readonly number[]> => {
+  for (let times = 0; times < swaps; times += 1) {
+    swap();
+    await pause(1000);
+  }
+  child.send('read');
+  const [stretches] = (await once(child, 'message')) as [number[]];
+  return stretches;
+};
+// The first swaps run before V8 has compiled what they need.
+await swapAndRead();
+const stretches = await swapAndRead();
+child.kill('SIGKILL');
+const beyond = stretches.reduce((sum, stretch) => sum + Math.max(0, stretch - long), 0) / swaps;
+print(
+  `${swaps} swaps without requests: the event loop is held beyond ${long} ms for ${shown(beyond, 1)} ms of a second (the slowest hundredth is 10), at longest for ${shown(Math.max(...stretches), 1)} ms`,
 );
