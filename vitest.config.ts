@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/keycloak/**', 'test/prometheus/**', 'test/tools/**', 'test/terminal/**'],
+    exclude: ['test/keycloak/**', 'test/prometheus/**', 'test/tools/**', 'test/terminal/**', 'test/shell/**'],
     // Acceptance tests spawn whole processes; two files at a time keeps a two-core machine honest.
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -5,7 +5,9 @@ import { defineConfig } from 'vitest/config';
 // oxlint-disable-next-line no-default-export -- vitest loads its configuration from the default export
 export default defineConfig({
   test: {
-    include: ['keycloak', 'prometheus', 'tools', 'terminal'].map((folder) => `test/${folder}/**/*.test.ts`),
+    include: ['keycloak', 'prometheus', 'tools', 'terminal', 'shell'].map(
+      (folder) => `test/${folder}/**/*.test.ts`,
+    ),
     testTimeout: 60_000,
     hookTimeout: 300_000,
   },

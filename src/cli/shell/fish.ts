@@ -47,7 +47,8 @@ end
 # The words so far begin with these.
 function __jwksd_at
     set -l words (__jwksd_words)
-    test (count $words) -ge (count $argv); and test "$words[1..(count $argv)]" = "$argv"
+    set -l count (count $argv)
+    test (count $words) -ge $count; and test "$words[1..$count]" = "$argv"
 end
 # The words so far are these.
 function __jwksd_exactly
