@@ -26,7 +26,7 @@ export class DenyList {
   readonly #file: string | undefined;
   #denied: readonly DeniedKey[];
   #thumbprints: ReadonlySet<string>;
-  #writing: Promise<void> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
 
   private constructor(file: string | undefined, denied: readonly DeniedKey[]) {
     this.#file = file;
@@ -52,7 +52,9 @@ export class DenyList {
 
   /** Looks at the file again, for what another process on the directory denied. Rejects as `open` does. */
   async reload(): Promise<void> {
-    if (this.#file !== undefined) this.#become((await readEntries(this.#file)) ?? []);
+    const file = this.#file;
+    // In the queue: what was read before a change must not replace what came of it.
+    if (file !== undefined) await this.#queued(async () => this.#become((await readEntries(file)) ?? []));
   }
 
   /** Thumbprints of the keys that must not be published. Another set whenever anything changed. */
@@ -83,11 +85,9 @@ export class DenyList {
     this.#thumbprints = new Set(denied.map(({ thumbprint }) => thumbprint));
   }
 
-  /** One change after another, each on disk before it counts. */
+  /** A change, on disk before it counts. */
   async #change(edit: Edit): Promise<void> {
-    const before = this.#writing;
-    const change = (async () => {
-      await before;
+    await this.#queued(async () => {
       const file = this.#file;
       if (file === undefined) return this.#become(edited(this.list(), edit));
       await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
@@ -100,9 +100,14 @@ export class DenyList {
         });
         this.#become(denied);
       });
-    })();
-    this.#writing = change.catch(() => undefined);
-    await change;
+    });
+  }
+
+  /** One after another. Rejects as `task` does. */
+  async #queued(task: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(task);
+    this.#last = turn.catch(() => undefined);
+    await turn;
   }
 }
 

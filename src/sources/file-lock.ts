@@ -108,7 +108,8 @@ const isAbandoned = async (lock: string, content: string): Promise<boolean> => {
   const [pid, where] = content.split('\n');
   if (where === place && !isAlive(Number(pid))) return true;
   const { mtimeMs } = await stat(lock).catch(() => ({ mtimeMs: Date.now() }));
-  return Date.now() - mtimeMs > abandonedAfter;
+  // One from the future is as old as that: a clock was set, and nobody waits for it to be right again.
+  return Math.abs(Date.now() - mtimeMs) > abandonedAfter;
 };
 
 /** Removes a lock that was judged by its `content`; another one that is there meanwhile is put back. */

@@ -1,8 +1,24 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { constants } from 'node:fs';
+import {
+  chmod,
+  link,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DenyList } from '../../src/keyring/deny-list.ts';
+import { settle, until } from '../fakes/clock.ts';
 
 const one = 'A'.repeat(43);
 const two = 'B'.repeat(43);
@@ -89,6 +105,31 @@ describe('the deny list', () => {
     await first.reload();
     expect(first.thumbprints).toEqual(thumbprints);
     expect(await readdir(directory)).toEqual(['denied.json']);
+  });
+
+  test('keeps what was denied while it is read again', async () => {
+    const empty = '{"format":1,"denied":[]}';
+    const list = await DenyList.open(directory);
+    // A pipe holds up the reading until something is written into it.
+    const pipe = path.join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await link(pipe, file());
+    const reading = list.reload();
+    let writer: FileHandle | undefined;
+    while (writer === undefined) {
+      await settle(1);
+      writer = await open(pipe, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
+    }
+    await writeFile(path.join(directory, 'file'), empty);
+    await rename(path.join(directory, 'file'), file());
+    let acknowledged = false;
+    const denying = list.add(one, 'leaked', date).then(() => (acknowledged = true));
+    // Out of the queue it would be acknowledged within milliseconds.
+    await until(() => acknowledged, 500).catch(() => undefined);
+    await writer.writeFile(empty);
+    await writer.close();
+    await Promise.all([reading, denying]);
+    expect([...list.thumbprints]).toEqual([one]);
   });
 
   test('is not stopped by the lock of a process that was killed', async () => {

@@ -63,6 +63,15 @@ test.each([
   expect(await readdir(directory.path)).toEqual([]);
 });
 
+test('a lock from the future is taken over too', async () => {
+  await using directory = await temporaryDirectory();
+  const lock = path.join(directory.path, 'x.lock');
+  await writeFile(lock, '1\nelsewhere\ntoken\n');
+  const tomorrow = Date.now() / 1000 + 86_400;
+  await utimes(lock, tomorrow, tomorrow);
+  expect(await exclusively(lock, async () => 'done', { patience: 50 })).toBe('done');
+});
+
 test('a lock that was taken over is not removed by its first owner', async () => {
   await using directory = await temporaryDirectory();
   const lock = path.join(directory.path, 'x.lock');
