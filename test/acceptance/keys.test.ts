@@ -1,12 +1,10 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey } from 'node:crypto';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
 import { cp, readdir, readFile, rm, stat, symlink, mkdir, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../cli/world.ts';
 import { runJwksd, temporaryDirectory, type Finished } from '../fakes/jwksd.ts';
+import { mayMount, smallDisk } from '../fakes/small-disk.ts';
 
 const preload = path.join(import.meta.dirname, 'keys-crash.mjs');
 const modeOf = async (file: string): Promise<string> => ((await stat(file)).mode & 0o7777).toString(8);
@@ -177,44 +175,25 @@ test('directories and a set that are symbolic links are followed, and stay links
   expect([dangling.code, dangling.stderr]).toEqual([1, expect.stringContaining('leads nowhere')]);
 });
 
-/** Whether this process may mount: root often may, in a container seldom. */
-const mayMount = (() => {
-  const directory = mkdtempSync(path.join(tmpdir(), 'jwksd-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', 'jwksd-test', directory], { stdio: 'ignore' });
-    execFileSync('umount', [directory]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmdirSync(directory);
-  }
-})();
-
 test.skipIf(!mayMount)(
   'a full disk: the files are the old ones, nothing is left behind, and the error says so (needs the right to mount a tmpfs)',
   async () => {
-    await using directory = await temporaryDirectory();
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'jwksd-test', directory.path]);
-    try {
-      expect((await generate(directory.path, ['--name', 'mine'])).code).toBe(0);
-      const before = await look(directory.path);
-      await writeFile(path.join(directory.path, 'filler'), Buffer.alloc(1 << 20)).catch(() => undefined);
-      for (const argv of [
-        ['--name', 'mine', '--force'],
-        ['--name', 'two'],
-      ]) {
-        const { code, stderr } = await generate(directory.path, argv);
-        expect([code, stderr]).toEqual([1, expect.stringContaining('no room')]);
-        expect(await look(directory.path)).toEqual(before);
-        expect(await hidden(directory.path)).toEqual([]);
-      }
-      await rm(path.join(directory.path, 'filler'));
-      expect((await generate(directory.path, ['--name', 'mine', '--force'])).code).toBe(0);
-      expect((await look(directory.path)).signer).not.toBe(before.signer);
-    } finally {
-      execFileSync('umount', [directory.path]);
+    await using disk = await smallDisk();
+    expect((await generate(disk.path, ['--name', 'mine'])).code).toBe(0);
+    const before = await look(disk.path);
+    await disk.fill();
+    for (const argv of [
+      ['--name', 'mine', '--force'],
+      ['--name', 'two'],
+    ]) {
+      const { code, stderr } = await generate(disk.path, argv);
+      expect([code, stderr]).toEqual([1, expect.stringContaining('no room')]);
+      expect(await look(disk.path)).toEqual(before);
     }
+    await disk.free();
+    expect((await generate(disk.path, ['--name', 'mine', '--force'])).code).toBe(0);
+    expect((await look(disk.path)).signer).not.toBe(before.signer);
+    expect(await hidden(disk.path)).toEqual([]);
   },
 );
 

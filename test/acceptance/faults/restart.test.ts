@@ -1,12 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { eventually, startJwksd, temporaryDirectory } from '../../fakes/jwksd.ts';
 import { ecJwk, jwks, type Jwk } from '../../fakes/keys.ts';
+import { mayMount, smallDisk } from '../../fakes/small-disk.ts';
 import { ok, status } from '../../fakes/upstream.ts';
 import { get } from '../client.ts';
 import { Reader, startRig, configOf, Upstreams, type SourceSpec } from './rig.ts';
@@ -206,44 +204,6 @@ const survives = async (jwksd: Reader, upstreams: Upstreams): Promise<void> => {
   expect(await jwksd.server.stop()).toBe(0);
 };
 
-/** Whether this process may mount: root often may, in a container seldom. */
-const mayMount = (): boolean => {
-  const directory = mkdtempSync(path.join(tmpdir(), 'jwksd-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', 'jwksd-test', directory], { stdio: 'ignore' });
-    execFileSync('umount', [directory]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmdirSync(directory);
-  }
-};
-
-/** A file system of its own with room for a few pages, and means to fill and to free it. */
-const smallDisk = async (): Promise<
-  AsyncDisposable & { readonly path: string; fill: () => Promise<void>; free: () => Promise<void> }
-> => {
-  const directory = await temporaryDirectory();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'jwksd-test', directory.path]);
-  const filler = path.join(directory.path, '.filler');
-  return {
-    path: directory.path,
-    fill: async () => {
-      const outcome = await writeFile(filler, Buffer.alloc(1 << 20)).then(
-        () => 'all of it',
-        (error: unknown) => (error as NodeJS.ErrnoException).code,
-      );
-      expect(outcome).toBe('ENOSPC');
-    },
-    free: async () => await rm(filler),
-    [Symbol.asyncDispose]: async () => {
-      execFileSync('umount', [directory.path]);
-      await directory[Symbol.asyncDispose]();
-    },
-  };
-};
-
 describe('a state directory', () => {
   const source: SourceSpec[] = [{ name: 'a' }];
   const first = ok({ keys: good });
@@ -270,7 +230,7 @@ describe('a state directory', () => {
     await survives(rig.jwksd, rig.upstreams);
   });
 
-  test.runIf(mayMount())(
+  test.runIf(mayMount)(
     'on a full disk costs the memory, and is written again when there is room (needs the right to mount a tmpfs)',
     async () => {
       await using disk = await smallDisk();
