@@ -141,7 +141,9 @@ const readinessOf = (sources: readonly SourceSnapshot[], sets: readonly SetSnaps
   const reasons = sources
     .filter((source) => source.required && !publishing.has(source.state))
     .map(({ name, state }) => `source ${name} is ${state}`);
-  if (sets.every((set) => set.document === undefined)) reasons.push('no set has keys to publish');
+  // A service without sets, which asks a server about every token, has nothing to load.
+  if (sets.length > 0 && sets.every((set) => set.document === undefined))
+    reasons.push('no set has keys to publish');
   return {
     ready: reasons.length === 0,
     reasons,

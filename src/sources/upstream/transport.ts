@@ -1,10 +1,8 @@
-import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import tls from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { buildConnector, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici';
-import { readBounded } from '../read-bounded.ts';
 import { guardedLookup } from './addresses.ts';
+import { Authorities } from './authorities.ts';
 import { failure, type Failure } from './failure.ts';
 
 /** How an upstream is reached. */
@@ -26,18 +24,6 @@ export interface Route {
   close(): void;
 }
 
-const largestCaFile = 4 * 1024 * 1024;
-
-/** The certificates this process trusts by default, as PEM. */
-const defaultAuthorities = async (): Promise<readonly string[]> => {
-  // Node 20 has no call that includes NODE_EXTRA_CA_CERTS, newer ones do.
-  const ask: unknown = Reflect.get(tls, 'getCACertificates');
-  if (typeof ask === 'function') return (ask as (type: 'default') => string[])('default');
-  const extra = process.env['NODE_EXTRA_CA_CERTS'];
-  const more = extra === undefined ? [] : [await readFile(extra, 'utf8').catch(() => '')];
-  return [...tls.rootCertificates, ...more.filter((pem) => pem !== '')];
-};
-
 /**
  * Makes a dispatcher for each attempt, so that every poll resolves the name anew and opens its own connection.
  *
@@ -45,17 +31,18 @@ const defaultAuthorities = async (): Promise<readonly string[]> => {
  */
 export class Transport {
   readonly #options: TransportOptions;
-  #trusted: { readonly pem: string; readonly context: tls.SecureContext } | undefined;
+  readonly #authorities: Authorities;
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#authorities = new Authorities(options.caFile);
   }
 
   /** A route the caller must close; a failure when the certificate authority or the proxy is no such thing. */
   async open(): Promise<Route | Failure> {
-    let secureContext: tls.SecureContext | undefined;
+    let secureContext: SecureContext | undefined;
     try {
-      secureContext = await this.#authorities();
+      secureContext = await this.#authorities.context();
     } catch {
       return failure('ca_file', `caFile ${this.#options.caFile} cannot be read as PEM certificates`);
     }
@@ -66,7 +53,7 @@ export class Transport {
     }
   }
 
-  #route(trust: { readonly secureContext?: tls.SecureContext }): Route {
+  #route(trust: { readonly secureContext?: SecureContext }): Route {
     const { connectTimeout, blockPrivateAddresses, proxy } = this.#options;
     const sockets = new Set<Socket>();
     // undici forgets a socket whose handshake is under way when it is destroyed, so they are remembered here.
@@ -95,18 +82,5 @@ export class Transport {
       for (const socket of sockets) socket.destroy();
     };
     return { ok: true, dispatcher, close };
-  }
-
-  async #authorities(): Promise<tls.SecureContext | undefined> {
-    const { caFile } = this.#options;
-    if (caFile === null) return undefined;
-    const pem = (await readBounded(caFile, largestCaFile))?.toString() ?? '';
-    if (this.#trusted?.pem !== pem) {
-      // A file without a readable certificate would be ignored in silence.
-      void new X509Certificate(pem);
-      const context = tls.createSecureContext({ ca: [...(await defaultAuthorities()), pem] });
-      this.#trusted = { pem, context };
-    }
-    return this.#trusted.context;
   }
 }

@@ -5,6 +5,7 @@ import { readObject, type Members } from '../json-object.ts';
 import { parseCompactJws } from '../jws.ts';
 import { verifyToken, type Verification } from '../verify.ts';
 import { refused, type Refused } from './outcome.ts';
+import { isSubject } from './subject.ts';
 
 /** An issuer, and the keys that are its own. */
 export interface Issuer {
@@ -110,8 +111,12 @@ const verifyWith = async (
 
 const judgeClaims = (claims: Members, issuer: Issuer): SignedBy | Refused => {
   const { sub, iss } = claims;
-  if (typeof sub !== 'string' || sub === '') {
-    return refused('bad_sub', 'sub is not a text with at least one character', issuer.name);
+  if (!isSubject(sub)) {
+    return refused(
+      'bad_sub',
+      'sub is not a text with at least one character; have the issuer name the subject',
+      issuer.name,
+    );
   }
   const audience = audienceOf(claims);
   if (audience === undefined) {

@@ -27,6 +27,15 @@ const policyReasons: ReadonlySet<RefusalReason> = new Set([
 /** Whether a refusal leaves the token valid and forbids its use. */
 export const isPolicy = (reason: RefusalReason): boolean => policyReasons.has(reason);
 
+const undecidedReasons: ReadonlySet<RefusalReason> = new Set([
+  'no_keys',
+  'remote_unavailable',
+  'groups_unavailable',
+]);
+
+/** Whether a refusal is for want of keys, of an answer or of groups: the token may be good, and nobody can tell now. */
+export const isUndecided = (reason: RefusalReason): boolean => undecidedReasons.has(reason);
+
 /** A token that was accepted. */
 export interface Accepted {
   readonly valid: true;

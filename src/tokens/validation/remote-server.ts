@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { Asker } from '../asker.ts';
 import { readObject } from '../json-object.ts';
 import { BoundedCache, millisecondsTo } from './bounded-cache.ts';
+import { isSubject } from './subject.ts';
 import type { Remote, RemoteAnswer } from './validator.ts';
 
 /** Milliseconds for the whole question. */
@@ -55,12 +56,16 @@ export class RemoteServer implements Remote {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-length': '0' },
     });
-    if (!reply.ok) return no(true, `the authentication server: ${reply.detail} (${reply.code})`);
+    if (!reply.ok) {
+      // It did answer, and not with what says yes.
+      const answered = reply.code === 'too_large' || reply.code === 'decompress';
+      return no(!answered, `the authentication server: ${reply.detail} (${reply.code})`);
+    }
     if (reply.status >= 500) return no(true, `the authentication server answered ${reply.status}`);
     if (reply.status !== 200) return no(false, `the authentication server answered ${reply.status}`);
     const read = readObject(reply.bytes);
     const sub = read.ok ? read.members['sub'] : undefined;
-    if (!read.ok || typeof sub !== 'string' || sub === '') {
+    if (!read.ok || !isSubject(sub)) {
       return no(false, 'the authentication server answered 200 without a text sub');
     }
     const claims = read.members;

@@ -74,6 +74,8 @@ export class Validator {
       const goOn = fallback === 'always' || (fallback === 'unavailable-only' && answer.unavailable);
       if (!goOn) return refusal;
     }
+    // Without keys of its own there is nothing to add to what the remote said.
+    if (refusal !== undefined && issuers.length === 0) return refusal;
     const signed = await validateSigned(token, issuers, clock);
     if (signed.valid) {
       const { sub, iss, issuer, claims } = signed;

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isUndecided } from '../../../tokens/validation/outcome.ts';
 import { noPolicy } from '../../../tokens/validation/policy.ts';
 import type { Validator } from '../../../tokens/validation/validator.ts';
 import type { RequestCounts } from '../../request-counts.ts';
@@ -39,9 +40,8 @@ export const registerIntrospect = (app: FastifyInstance, options: IntrospectOpti
       return badRequest(reply, 'send one parameter token');
     }
     const outcome = await validator.validate(token, noPolicy);
-    if (outcome.valid) return send(reply, 200, { active: true, ...claimsOf(outcome) });
-    // The token is good, but who it is for cannot be told in full: neither answer would be true.
-    if (outcome.reason === 'groups_unavailable') {
+    if (outcome.valid) return send(reply, 200, { ...claimsOf(outcome), active: true });
+    if (isUndecided(outcome.reason)) {
       void reply.header('retry-after', '5');
       return send(reply, 503, { error: 'temporarily_unavailable' });
     }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { parseJson } from '../../../jwk/json.ts';
 import { audienceOf } from '../../../tokens/validation/issuers.ts';
+import { isUndecided } from '../../../tokens/validation/outcome.ts';
 import { noPolicy } from '../../../tokens/validation/policy.ts';
 import type { Validator } from '../../../tokens/validation/validator.ts';
 import type { Refusals } from '../../problem.ts';
@@ -42,10 +43,7 @@ export const registerTokenReview = (app: FastifyInstance, options: TokenReviewOp
 const review = async (validator: TokenReviewOptions['validator'], spec: Spec): Promise<object> => {
   const outcome = await validator.validate(spec.token, noPolicy);
   if (!outcome.valid) {
-    const error =
-      outcome.reason === 'groups_unavailable'
-        ? { error: 'the groups of the subject cannot be read now' }
-        : {};
+    const error = isUndecided(outcome.reason) ? { error: 'the token cannot be judged at the moment' } : {};
     return { authenticated: false, ...error };
   }
   const { sub, groups, claims } = outcome;
