@@ -1,6 +1,8 @@
 import { systemClock } from '../clock.ts';
 import type { AccessTokenConfig, RegistrationConfig } from '../config/config.ts';
 import type { Feature } from '../http/feature.ts';
+import type { RegistrationView } from '../http/metrics.ts';
+import { RegistrationOutcomes } from '../http/routes/registration/audit.ts';
 import { registrationFeature } from '../http/routes/registration/feature.ts';
 import type { KeyringView } from '../keyring/keyring.ts';
 import type { Log } from '../sources/source.ts';
@@ -11,7 +13,7 @@ import { PublishedSets } from '../tokens/registration/published.ts';
 import { Registrar } from '../tokens/registration/registrar.ts';
 
 /** The registration of keys of a running server. */
-export interface Registration {
+export interface Registration extends RegistrationView {
   readonly feature: Feature;
   readonly store: RegistrationStore;
   close(): Promise<void>;
@@ -28,7 +30,9 @@ export const openRegistration = async (
 ): Promise<Registration> => {
   const { keyring, log, publicUrl } = parts;
   const store = await openStore(config.store, systemClock, log);
-  const published = new PublishedSets(store, systemClock);
+  const denied = (): ReadonlySet<string> => keyring.deniedThumbprints;
+  const outcomes = new RegistrationOutcomes();
+  const published = new PublishedSets({ store, clock: systemClock, denied });
   const registrar = new Registrar({
     clock: systemClock,
     store,
@@ -43,6 +47,7 @@ export const openRegistration = async (
       uniqueAcrossClients: config.uniqueAcrossClients,
     },
     keyTtl: config.keyTtl,
+    denied,
   });
   const feature = registrationFeature({
     path: config.path,
@@ -54,10 +59,15 @@ export const openRegistration = async (
     published,
     accessTokens: await accessTokenJudge(config.accessToken, config.scope, keyring),
     counters: store.counters,
+    disabled: new Set(config.disabledClients),
+    clock: systemClock,
+    outcomes,
   });
   return {
     feature,
     store,
+    outcomes,
+    published,
     close: async () => {
       published.close();
       await store.close();

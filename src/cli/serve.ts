@@ -34,10 +34,16 @@ export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
   const service = new Service(log, denyList, (source, seconds) => metrics.observeFetch(source, seconds));
   const lifecycle = { draining: false };
   const { keyring } = service;
-  const metrics = createMetrics({ keyring, version, clockJumps: () => service.clockWatch.jumps });
+  let registration: Registration | undefined;
+  const metrics = createMetrics({
+    keyring,
+    version,
+    clockJumps: () => service.clockWatch.jumps,
+    registration: () => registration,
+  });
   const common = { keyring, log, lifecycle, metrics, version };
   const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
-  const registration = await registrationOf(config, keyring, log);
+  registration = await registrationOf(config, keyring, log);
   const validation = await validationOf(config, keyring, log);
   const app = buildApp({
     ...common,

@@ -132,6 +132,8 @@ export interface RegistrationConfig {
   readonly maxKeysPerClient: number;
   readonly nonceRequired: boolean;
   readonly uniqueAcrossClients: boolean;
+  /** Client ids, exactly. */
+  readonly disabledClients: readonly string[];
   /** Requests per client and per address in each window. */
   readonly rateLimit: { readonly max: number; readonly window: number };
 }

@@ -15,9 +15,9 @@ import { isDocument, refuseMethod, registerDocuments } from './routes/documents.
 import { registerLanding } from './routes/landing.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
 import { withoutSchemas } from './schemas.ts';
-import { createLimitedServer, guardConnections } from './server.ts';
+import { createLimitedServer, guardConnections, maxHeaderSize } from './server.ts';
 import type { Lifecycle } from './server.ts';
-import { longestTarget, parseTarget } from './target.ts';
+import { parseTarget } from './target.ts';
 import type { TlsPair } from './tls.ts';
 
 /** Everything the public listener is made of. */
@@ -69,7 +69,7 @@ export const buildApp = (options: AppOptions): FastifyInstance => {
     bodyLimit: options.bodyLimit,
     // A request that arrives on an open connection while the listener closes is answered like any other.
     return503OnClosing: false,
-    routerOptions: { maxParamLength: longestTarget },
+    routerOptions: { maxParamLength: maxHeaderSize },
     schemaController: withoutSchemas,
   });
   const lifecycle = guardConnections(app, { requestTimeout, lifecycle: options.lifecycle });

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { createRequestCounts, type RequestCounts } from './request-counts.ts';
+import type { RegistrationOutcomes } from './routes/registration/audit.ts';
 import type { KeyringView } from '../keyring/keyring.ts';
 import type { SetSnapshot } from '../keyring/snapshot.ts';
+import type { RegistrationStore } from '../stores/store.ts';
 import type { SourceState, SourceStatus } from '../sources/source.ts';
 
 /** All metrics of one process. */
@@ -86,12 +88,21 @@ const tally = (codes: readonly string[]): Map<string, number> => {
   return counts;
 };
 
+/** What is shown of the registration of keys. */
+export interface RegistrationView {
+  readonly store: Pick<RegistrationStore, 'type' | 'health' | 'lastOk'>;
+  readonly outcomes: Pick<RegistrationOutcomes, 'entries'>;
+  readonly published: { readonly held: number };
+}
+
 /** What the metrics are read from. */
 export interface MetricsOptions {
   readonly keyring: KeyringView;
   readonly version: string;
   /** Steps of the wall clock since the start. */
   readonly clockJumps: () => number;
+  /** The registration of keys; undefined where there is none, or while it is being opened. */
+  readonly registration?: () => RegistrationView | undefined;
 }
 
 /**
@@ -123,6 +134,36 @@ export const createMetrics = (options: MetricsOptions): Metrics => {
     [{}, clockJumps()],
   ]);
   gauge('jwksd_denied_keys', 'Keys no set may publish.', [], () => [[{}, keyring.denied().length]]);
+
+  const registered = function* (
+    take: (view: RegistrationView) => Iterable<Sample> | number | undefined,
+  ): Iterable<Sample> {
+    const view = options.registration?.();
+    const taken = view === undefined ? undefined : take(view);
+    if (typeof taken === 'number') yield [{}, taken];
+    else if (taken !== undefined) yield* taken;
+  };
+  counter(
+    'jwksd_registrations_total',
+    'Writes of clients that register keys, by what they did and what came of it.',
+    ['act', 'outcome'],
+    () =>
+      registered(({ outcomes }) =>
+        [...outcomes.entries()].map(({ act, outcome, count }): Sample => [{ act, outcome }, count]),
+      ),
+  );
+  gauge('jwksd_registration_store_up', '1 while registered keys can be stored.', [], () =>
+    registered(({ store }) => (store.health.ok ? 1 : 0)),
+  );
+  gauge(
+    'jwksd_registration_store_last_ok_timestamp_seconds',
+    'Date when the store of registered keys last did what it was asked for.',
+    [],
+    () => registered(({ store }) => seconds(store.lastOk)),
+  );
+  gauge('jwksd_registration_sets_bytes', 'Bytes of the JWK Sets of clients that are held.', [], () =>
+    registered(({ published }) => published.held),
+  );
 
   gauge('jwksd_snapshot_generation', 'Counts the snapshots of this process.', [], () => [
     [{}, keyring.current.generation],

@@ -13,9 +13,8 @@ import { refreshRoute } from './routes/refresh.ts';
 import { registrationsRoutes } from './routes/registrations.ts';
 import { registerStatus } from './routes/status.ts';
 import { withoutSchemas } from './schemas.ts';
-import { createLimitedServer, guardConnections } from './server.ts';
+import { createLimitedServer, guardConnections, maxHeaderSize } from './server.ts';
 import type { Lifecycle } from './server.ts';
-import { longestTarget } from './target.ts';
 import { createHostGuard, createWriteGuard } from './write-guard.ts';
 
 /** Everything the ops listener is made of. */
@@ -49,7 +48,7 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
     frameworkErrors: refusals.refuseError,
     bodyLimit,
     return503OnClosing: false,
-    routerOptions: { maxParamLength: longestTarget },
+    routerOptions: { maxParamLength: maxHeaderSize },
     schemaController: withoutSchemas,
   });
   const lifecycle = guardConnections(app, { requestTimeout, lifecycle: options.lifecycle });
@@ -62,7 +61,7 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
   app.addHook('onRequest', createHostGuard({ token, host, refusals }));
   registerProbes(app, { keyring, lifecycle });
   registerMetrics(app, metrics);
-  registerStatus(app, { keyring, lifecycle, version });
+  registerStatus(app, { keyring, lifecycle, version, registrations: options.registrations });
   const guard = createWriteGuard({ token, host, refusals });
   void app.register(refreshRoute, { keyring, log, refusals, guard });
   void app.register(deniedRoutes, { keyring, log, refusals, guard });

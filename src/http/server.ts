@@ -11,8 +11,8 @@ import { writeProblem } from './problem.ts';
 import type { HttpErrorCode } from './problem.ts';
 import type { TlsPair } from './tls.ts';
 
-/** Room for a 16 KiB token and everything a proxy adds to it. */
-const maxHeaderSize = 32 * 1024;
+/** Bytes of a request's header: room for a 16 KiB token and everything a proxy adds to it. */
+export const maxHeaderSize = 32 * 1024;
 
 /** More than the idle time of the usual load balancers, so that the client side closes first. */
 const keepAliveTimeout = 72_000;

@@ -29,6 +29,8 @@ export interface KeyringView {
   sourceKeys(source: string): readonly Key[];
   /** The keys an operator took out of every set. */
   denied(): readonly DeniedKey[];
+  /** Their thumbprints. Another set whenever anything changed. */
+  readonly deniedThumbprints: ReadonlySet<string>;
   /** Takes a key out of every set, now and after a restart. Rejects, and changes nothing, when that cannot be stored. */
   deny(thumbprint: string, reason: string): Promise<void>;
   /** Ends a denial. Rejects, and changes nothing, when that cannot be stored. */
@@ -153,6 +155,10 @@ export class Keyring implements KeyringView {
   sourceKeys(source: string): readonly Key[] {
     const keys = this.#sources.get(source)?.current.keys ?? [];
     return keys.filter(({ thumbprint }) => !this.#denyList.thumbprints.has(thumbprint));
+  }
+
+  get deniedThumbprints(): ReadonlySet<string> {
+    return this.#denyList.thumbprints;
   }
 
   denied(): readonly DeniedKey[] {

@@ -29,8 +29,10 @@ export interface MemoryOptions {
 
 /** A store that ends with the process: for trying things out, and for tests of what lies above a store. */
 export class MemoryStore implements RegistrationStore {
+  readonly type = 'memory';
   readonly counters = undefined;
   readonly health: StoreHealth = { ok: true };
+  lastOk: number | undefined;
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #listeners = new Listeners();
@@ -139,6 +141,7 @@ export class MemoryStore implements RegistrationStore {
 
   #check(): void {
     if (this.#closed) throw unavailable('the store is closed');
+    this.lastOk = this.#clock.wall();
   }
 
   #put(client: string, record: RegisteredKey): void {

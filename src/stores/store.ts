@@ -167,7 +167,10 @@ export interface RegistrationStore {
   sweep(): Promise<Swept>;
   /** Calls back after every change, own ones included, until the returned function is called. */
   onChange(listener: (changes: Changes) => void): () => void;
+  readonly type: 'memory' | 'lmdb' | 'postgres';
   readonly health: StoreHealth;
+  /** When the store last did what it was asked for, milliseconds since the epoch; undefined before the first time. */
+  readonly lastOk: number | undefined;
   /** Present where the store is shared by replicas; elsewhere count in the process. */
   readonly counters: SharedCounters | undefined;
   /** Ends connections and timers; what is being written is finished first. Never rejects, and may be called again. */

@@ -242,6 +242,7 @@ registration:
       maxKeysPerClient: 100,
       nonceRequired: false,
       uniqueAcrossClients: false,
+      disabledClients: [],
       rateLimit: { max: 5, window: 1000 },
     });
   });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { FastifyInstance, InjectOptions } from 'fastify';
+import { RegistrationOutcomes } from '../../src/http/routes/registration/audit.ts';
 import { registrationFeature } from '../../src/http/routes/registration/feature.ts';
 import { JwksdError } from '../../src/errors.ts';
 import { MemoryStore } from '../../src/stores/memory.ts';
@@ -11,7 +12,7 @@ import { ManualClock } from '../fakes/clock.ts';
 import { FakeSource } from '../fakes/source.ts';
 import { makeProof, pairs, registrationUrl } from '../tokens/proof/proofs.ts';
 import { signer } from '../tokens/signer.ts';
-import { rsaKey, service } from './service.ts';
+import { exchange, listen, rsaKey, service } from './service.ts';
 
 const path = '/oidc/jwks/clients';
 const scope = 'client_jwks_registration_scope';
@@ -53,6 +54,8 @@ interface World {
   readonly ops: FastifyInstance;
   readonly log: Record<string, unknown>[];
   readonly broken: { value: boolean };
+  readonly denied: { value: ReadonlySet<string> };
+  readonly outcomes: RegistrationOutcomes;
 }
 
 const start = async (
@@ -60,6 +63,8 @@ const start = async (
 ): Promise<World> => {
   const { store, broken } = breakable();
   const mode = more.mode ?? 'strict';
+  const denied: { value: ReadonlySet<string> } = { value: new Set<string>() };
+  const outcomes = new RegistrationOutcomes();
   const feature = registrationFeature({
     path,
     noncePath: '/oidc/jwks/nonce',
@@ -77,8 +82,9 @@ const start = async (
       },
       limits: { maxKeysPerClient: more.maxKeys ?? 100, uniqueAcrossClients: false },
       keyTtl: 3_600_000,
+      denied: () => denied.value,
     }),
-    published: new PublishedSets(store, clock),
+    published: new PublishedSets({ store, clock, denied: () => denied.value }),
     accessTokens: new JwtAccess({
       clock,
       issuer: 'https://sso.example',
@@ -88,13 +94,16 @@ const start = async (
       demand: async () => await Promise.resolve(),
     }),
     counters: undefined,
+    disabled: new Set(['disabled']),
+    clock,
+    outcomes,
   });
   const made = await service({
     sources: [new FakeSource('main', [rsaKey('a')])],
     app: { features: [feature] },
     ops: { registrations: store },
   });
-  return { ...made, broken };
+  return { ...made, broken, denied, outcomes };
 };
 
 let world: World;
@@ -120,7 +129,7 @@ const ask = async (
     ...(body === undefined ? {} : { payload: body as object }),
   });
   const text = response.body;
-  const isJson = String(response.headers['content-type']).includes('json');
+  const isJson = text !== '' && String(response.headers['content-type']).includes('json');
   return {
     status: response.statusCode,
     headers: response.headers,
@@ -261,14 +270,41 @@ describe('a request', () => {
   });
 
   test.each([
-    ['PUT', path, 'GET, POST'],
+    ['PUT', path, 'GET, HEAD, POST'],
     ['GET', `${path}/x`, 'DELETE'],
     ['DELETE', `${path}/x/revoke`, 'POST'],
     ['GET', '/oidc/jwks/nonce', 'POST'],
     ['POST', `${path}/app/jwks.json`, 'GET, HEAD, OPTIONS'],
+    ['PUT', `${path}/jwks.json?client_id=app`, 'GET, HEAD, OPTIONS'],
   ])('%s %s is told the methods there are', async (method, url, allow) => {
     const answer = await ask(method, url);
     expect([answer.status, answer.headers['allow']]).toEqual([405, allow]);
+  });
+
+  test('with two Authorization headers is refused', async () => {
+    const lines = [
+      `GET ${path} HTTP/1.1`,
+      'Host: x',
+      'Connection: close',
+      `Authorization: Bearer ${accessToken('app')}`,
+      `authorization: Bearer ${accessToken('other')}`,
+    ];
+    try {
+      const answer = await exchange(await listen(world.app), `${lines.join('\r\n')}\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/u);
+    } finally {
+      await world.app.close();
+    }
+  });
+
+  test('for the head of the list has its status and no body', async () => {
+    const answer = await ask('HEAD', path);
+    expect([answer.status, answer.text]).toEqual([200, '']);
+    expect((await ask('HEAD', path, { token: '' })).status).toBe(401);
+  });
+
+  test.each(['', '?client_id=a&client_id=b', '?client=a'])('for /jwks.json%s is refused', async (query) => {
+    expect((await ask('GET', `${path}/jwks.json${query}`, { token: '' })).status).toBe(400);
   });
 
   test('from a script of another origin may read a published set and nothing else', async () => {
@@ -311,15 +347,77 @@ describe('a client', () => {
     expect((await published('app', narrow)).json['keys']).toHaveLength(1);
   });
 
-  test.each(['a/b', '../x', 'ключ 🔑', 'x'.repeat(2000), 'a?b#c', '%2F'])(
-    'may be called %j',
-    async (client) => {
-      const token = accessToken(client);
-      const { json } = await register({ proof: proof({}, client) }, { token });
-      expect(json['client_id']).toBe(client);
-      expect((await published(client)).json['keys']).toHaveLength(1);
-    },
-  );
+  test.each([
+    'a/b',
+    '../x',
+    '..',
+    'ключ 🔑',
+    'x'.repeat(2000),
+    'ж'.repeat(2000),
+    'a?b#c',
+    '%2F',
+    'jwks.json',
+    'a\nb\u202e',
+  ])('may be called %j', async (client) => {
+    const token = accessToken(client);
+    const { json } = await register({ proof: proof({}, client) }, { token });
+    expect(json['client_id']).toBe(client);
+    // No path of a URL can say that; the query can.
+    if (client !== '..') expect((await published(client)).json['keys']).toHaveLength(1);
+    const asked = await ask('GET', `${path}/jwks.json?client_id=${encodeURIComponent(client)}`, {
+      token: '',
+    });
+    expect(asked.json['keys']).toHaveLength(1);
+    const inLog = world.log
+      .filter((line) => line['audit'] === 'register')
+      .map((line) => String(line['client']));
+    expect(inLog).toEqual([expect.stringMatching(/^[^\p{Cc}\p{Cf}]{1,64}$/u)]);
+  });
+
+  test('that is disabled is refused, whatever it asks for, and its keys are not shown', async () => {
+    const token = accessToken('disabled');
+    for (const [method, url] of [
+      ['POST', path],
+      ['GET', path],
+      ['DELETE', `${path}/x`],
+      ['POST', '/oidc/jwks/nonce'],
+    ] as const) {
+      const answer = await ask(method, url, { token });
+      expect([answer.status, answer.json['error']], `${method} ${url}`).toEqual([403, 'client_disabled']);
+    }
+    expect((await published('disabled')).status).toBe(404);
+    expect(world.log.at(-1)).toMatchObject({ audit: 'refused', client: 'disabled', code: 'client_disabled' });
+  });
+
+  test('has no key of its own that an operator denied, now or later, also while the store cannot be asked', async () => {
+    const { jkt } = (await register({ proof: proof() })).json;
+    const before = await published();
+    expect(before.json['keys']).toHaveLength(1);
+    world.broken.value = true;
+    world.denied.value = new Set([String(jkt)]);
+    const held = await published();
+    expect(held.json).toEqual({ keys: [] });
+    expect(held.headers['etag']).not.toBe(before.headers['etag']);
+    world.broken.value = false;
+    expect((await published()).json).toEqual({ keys: [] });
+    const again = await register({ proof: proof() });
+    expect([again.status, again.json['error']]).toEqual([409, 'key_revoked']);
+    world.denied.value = new Set();
+    expect((await published()).headers['etag']).toBe(before.headers['etag']);
+  });
+
+  test('is not asked to keep a set longer than its keys are valid', async () => {
+    await register({ proof: proof() });
+    const ago = clock.wall();
+    await clock.advance(3_600_000 - 5500);
+    try {
+      expect((await published()).headers['cache-control']).toBe('public, max-age=5');
+      await clock.advance(5500);
+      expect((await published()).json).toEqual({ keys: [] });
+    } finally {
+      clock.stepWall(ago - clock.wall());
+    }
+  });
 
   test('gets a nonce that is good once, where one is needed', async () => {
     const careful = await start({ nonce: true });
@@ -344,7 +442,15 @@ describe('while the store cannot be asked', () => {
     expect([refused.status, refused.json['code']]).toEqual([503, 'temporarily_unavailable']);
     expect(refused.headers['retry-after']).toBe('5');
     expect((await published()).text).toBe(before.text);
-    expect((await published('another')).status).toBe(503);
+    const other = await published('another');
+    expect([other.status, other.headers['retry-after']]).toEqual([503, expect.any(String)]);
+    expect(other.headers['cache-control']).toBe('no-store');
+    // Nobody without a token can fill the log.
+    expect(world.log.filter((line) => Number(line['level']) >= 40)).toEqual([]);
+    expect(world.log.at(-1)).toMatchObject({ audit: 'register', outcome: 'temporarily_unavailable' });
+    const status = JSON.parse((await world.ops.inject('/status')).body) as Record<string, unknown>;
+    expect(status['registration']).toMatchObject({ store: 'memory', ok: false, detail: 'off' });
+    expect((await world.app.inject('/readyz')).statusCode).toBe(200);
     world.broken.value = false;
     expect((await register({ proof: proof() })).json['status']).toBe('exists');
   });
@@ -363,6 +469,8 @@ describe('an administrator', () => {
     expect((await published('b/c')).json).toEqual({ keys: [] });
     const gone = await world.ops.inject({ method: 'DELETE', url: `/registrations/x/${String(jkt)}` });
     expect(gone.statusCode).toBe(404);
+    expect((await world.ops.inject('/registrations?client=app&client=b')).statusCode).toBe(400);
+    expect((await world.ops.inject('/registrations?cursor=x')).statusCode).toBe(400);
   });
 });
 

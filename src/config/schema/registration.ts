@@ -100,6 +100,12 @@ export const RegistrationSchema = nullable(
       }),
       nonceRequired: flag('Whether a proof must hold a nonce of this server.', false),
       uniqueAcrossClients: flag('Whether a key may belong to one client only.', false),
+      disabledClients: Type.Array(Type.String({ minLength: 1 }), {
+        title: 'client ids',
+        description: 'Clients that may register nothing, and whose keys are not shown.',
+        uniqueItems: true,
+        default: [],
+      }),
       rateLimit: Type.String({
         title: 'rate',
         description: 'Requests per client and per address: a number and s, min or h.',

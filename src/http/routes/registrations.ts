@@ -3,6 +3,7 @@ import type { RegistrationStore } from '../../stores/store.ts';
 import type { Refusals } from '../problem.ts';
 import type { Guard } from '../write-guard.ts';
 import { queryOf } from './registration/answers.ts';
+import { clientInLog } from './registration/audit.ts';
 import { keyView, limitOf } from './registration/own-keys.ts';
 
 /** What the administration of registered keys needs. */
@@ -21,12 +22,14 @@ interface Route {
 export const registrationsRoutes: FastifyPluginCallback<RegistrationsOptions> = (app, options, done) => {
   const { store, log, refusals, guard } = options;
   app.get('/registrations', { onRequest: guard }, async (request, reply) => {
-    const { client, cursor, limit } = queryOf(request) ?? {};
-    const count = limitOf(limit);
-    if (count === undefined) {
-      refusals.refuse(request, reply, 'bad_request', 'limit is a number from 1 to 1000.');
+    const query = queryOf(request);
+    const count = limitOf(query?.['limit']);
+    if (query === undefined || count === undefined) {
+      const detail = 'Each parameter is there once; limit is a number from 1 to 1000.';
+      refusals.refuse(request, reply, 'bad_request', detail);
       return reply;
     }
+    const { client, cursor } = query;
     const page = await store.list({ clientId: client, after: cursor, limit: count });
     const body = {
       keys: page.records.map(keyView),
@@ -44,7 +47,7 @@ export const registrationsRoutes: FastifyPluginCallback<RegistrationsOptions> = 
       return reply;
     }
     log.warn(
-      { audit: 'delete', client, jkt, address: request.ip },
+      { audit: 'delete', ...clientInLog(client), jkt: revoked.record.jkt, address: request.ip },
       'registered key deleted by an administrator',
     );
     return reply.code(204).header('cache-control', 'no-store').send();

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { KeyringView } from '../../keyring/keyring.ts';
 import type { SetSnapshot } from '../../keyring/snapshot.ts';
+import type { RegistrationStore } from '../../stores/store.ts';
 import type { SourceStatus } from '../../sources/source.ts';
 import { degradedSources, reasonsNotReady } from './probes.ts';
 
@@ -9,6 +10,8 @@ export interface StatusOptions {
   readonly keyring: KeyringView;
   readonly lifecycle: { readonly draining: boolean };
   readonly version: string;
+  /** Absent where clients register no keys. */
+  readonly registrations?: RegistrationStore | undefined;
 }
 
 const seconds = (milliseconds: number | undefined): number | null =>
@@ -23,6 +26,13 @@ const sourceStatus = (status: SourceStatus): object => ({
   age: seconds(status.age),
   lastError: status.lastError === undefined ? null : { ...status.lastError, at: date(status.lastError.at) },
   nextAttemptIn: seconds(status.nextAttemptIn),
+});
+
+const storeStatus = ({ type, health, lastOk }: RegistrationStore): object => ({
+  store: type,
+  ok: health.ok,
+  detail: health.ok ? null : health.detail,
+  lastOk: date(lastOk),
 });
 
 const setStatus = (set: SetSnapshot): object => ({
@@ -51,9 +61,9 @@ const setStatus = (set: SetSnapshot): object => ({
   withheld: set.withheld.map((key) => ({ ...key, kid: key.kid ?? null })),
 });
 
-/** `GET /status`: everything about sources and sets. Dates are RFC 3339, durations seconds, absent values null. */
+/** `GET /status`: everything about sources, sets and the store of registered keys. Dates are RFC 3339, durations seconds, absent values null. */
 export const registerStatus = (app: FastifyInstance, options: StatusOptions): void => {
-  const { keyring, lifecycle, version } = options;
+  const { keyring, lifecycle, version, registrations } = options;
   app.get('/status', (_request, reply) => {
     const { generation, readiness, sets } = keyring.current;
     const status = {
@@ -64,6 +74,7 @@ export const registerStatus = (app: FastifyInstance, options: StatusOptions): vo
       degraded: degradedSources(keyring.current),
       sources: keyring.sourceStatuses().map(sourceStatus),
       sets: [...sets.values()].map(setStatus),
+      registration: registrations === undefined ? null : storeStatus(registrations),
     };
     return reply
       .headers({ 'content-type': 'application/json', 'cache-control': 'no-store' })

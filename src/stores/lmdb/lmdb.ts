@@ -49,6 +49,7 @@ const changesKey = Buffer.from('changes');
  * another process wrote is noticed within a second. Not on a network file system, which has no shared memory.
  */
 export class LmdbStore implements RegistrationStore {
+  readonly type = 'lmdb';
   readonly counters = undefined;
   readonly #environment: Environment;
   readonly #clock: Clock;
@@ -74,6 +75,10 @@ export class LmdbStore implements RegistrationStore {
 
   get health(): StoreHealth {
     return this.#writer.health;
+  }
+
+  get lastOk(): number | undefined {
+    return this.#writer.lastOk;
   }
 
   async register(registration: Registration): Promise<RegisterOutcome> {

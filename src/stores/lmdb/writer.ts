@@ -20,6 +20,7 @@ export class Writer {
   readonly #clock: Clock;
   readonly #log: StoreLog;
   #failure: string | undefined;
+  #lastOk: number | undefined;
   #stuck = 0;
   #closed = false;
   #cancelProbe: Cancel = () => undefined;
@@ -32,6 +33,11 @@ export class Writer {
 
   get health(): StoreHealth {
     return this.#failure === undefined ? { ok: true } : { ok: false, detail: this.#failure };
+  }
+
+  /** When a write was last on disk, milliseconds since the epoch. */
+  get lastOk(): number | undefined {
+    return this.#lastOk;
   }
 
   /**
@@ -76,6 +82,7 @@ export class Writer {
   }
 
   #recovered(): void {
+    this.#lastOk = this.#clock.wall();
     if (this.#failure === undefined) return;
     this.#failure = undefined;
     this.#log.info({}, 'registrations can be stored again');

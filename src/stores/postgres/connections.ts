@@ -37,6 +37,7 @@ export class Connections {
   readonly #log: StoreLog;
   #failure: string | undefined;
   #connected = false;
+  #lastOk: number | undefined;
   #attempting = false;
   #attemptAt = 0;
   #pause = shortestPause;
@@ -80,6 +81,11 @@ export class Connections {
   get health(): StoreHealth {
     if (this.#failure !== undefined) return { ok: false, detail: outOfReach(this.#failure) };
     return this.#connected ? { ok: true } : { ok: false, detail: 'not yet connected to PostgreSQL' };
+  }
+
+  /** When the server last answered, milliseconds since the epoch. */
+  get lastOk(): number | undefined {
+    return this.#lastOk;
   }
 
   /** @throws {JwksdError} `store_unavailable` */
@@ -168,6 +174,7 @@ export class Connections {
   }
 
   #recovered(): void {
+    this.#lastOk = this.#clock.wall();
     this.#pause = shortestPause;
     if (this.#connected && this.#failure === undefined) return;
     this.#connected = true;

@@ -44,6 +44,7 @@ interface SituationRow {
  * Nothing is kept in memory, so a key that one replica registered is found by any other at its next lookup.
  */
 export class PostgresStore implements RegistrationStore {
+  readonly type = 'postgres';
   readonly counters: SharedCounters = { hit: async (name, windowMs) => await this.#hit(name, windowMs) };
   readonly #connections: Connections;
   readonly #clock: Clock;
@@ -65,6 +66,10 @@ export class PostgresStore implements RegistrationStore {
 
   get health(): StoreHealth {
     return this.#connections.health;
+  }
+
+  get lastOk(): number | undefined {
+    return this.#connections.lastOk;
   }
 
   async register(registration: Registration): Promise<RegisterOutcome> {

@@ -8,6 +8,7 @@ export const registrationErrors = {
   invalid_nonce: 400,
   invalid_token: 401,
   insufficient_scope: 403,
+  client_disabled: 403,
   not_found: 404,
   method_not_allowed: 405,
   too_many_keys: 409,
@@ -30,6 +31,8 @@ export interface RegistrationRefusal {
   readonly code: ProofCode | RegistrationError | 'replayed' | 'nonce_unknown' | 'no_token';
   /** A sentence for the client's author; repeats nothing of what it sent. */
   readonly description: string;
+  /** The key it is about, where a proof of it was good. For the log: its client is not told. */
+  readonly jkt?: string;
 }
 
 /** A refusal whose code is its `error`. */
@@ -39,7 +42,7 @@ export const refusal = (
   code: RegistrationRefusal['code'] = error,
 ): RegistrationRefusal => ({ ok: false, error, code, description });
 
-/** What became of a key that a client wants registered. */
+/** What became of a key that a client wants registered, or (`done`) taken back. */
 export type RegistrationOutcome =
-  | { readonly ok: true; readonly status: 'created' | 'exists'; readonly record: RegisteredKey }
+  | { readonly ok: true; readonly status: 'created' | 'exists' | 'done'; readonly record: RegisteredKey }
   | RegistrationRefusal;

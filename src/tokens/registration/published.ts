@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { clientKey } from '../../stores/client-key.ts';
 import type { PublishedKeys, RegistrationStore } from '../../stores/store.ts';
@@ -7,14 +8,16 @@ export interface ClientSet {
   readonly body: Buffer;
   /** Quoted, strong (RFC 9110 §8.8.3). */
   readonly etag: string;
+  /** When the first of its keys ends, milliseconds since the epoch; undefined for a set without keys. */
+  readonly validUntil: number | undefined;
 }
 
 interface Entry {
   readonly set: ClientSet;
-  /** Milliseconds since the epoch; undefined for a set without keys. */
-  readonly validUntil: number | undefined;
   /** Monotonic milliseconds when it was read from the store. */
   readonly readAt: number;
+  /** The denied keys it was made without. */
+  readonly denied: ReadonlySet<string>;
   stale: boolean;
 }
 
@@ -25,31 +28,45 @@ interface Reading {
   changed: boolean;
 }
 
-/** Sets that are held at most: some 10 MB. Those asked for least recently go first. */
-const maxEntries = 10_000;
+/** Bytes that held sets have at most, with what holding one costs. Those asked for least recently go first. */
+const maxHeld = 32 * 1024 * 1024;
+const entryCost = 512;
 
 /** Milliseconds after which a set is read again although nothing was heard of a change: a bound for lost messages. */
 const maxAge = 30_000;
 
+/** What published sets are made of. */
+export interface PublishedParts {
+  readonly store: RegistrationStore;
+  readonly clock: Clock;
+  /** Thumbprints of the keys an operator denied. Another set whenever anything changed. */
+  readonly denied: () => ReadonlySet<string>;
+}
+
 /**
  * The published sets of clients: read from the store when they are asked for, and held until they change.
  *
- * While the store cannot be asked, a set that is held goes on being served, for as long as its keys are valid.
+ * While the store cannot be asked, a set that is held goes on being served, for as long as its keys are valid and none of
+ * them is denied. Memory is bounded by bytes, because a set of a thousand keys is as large as a thousand of one.
  */
 export class PublishedSets {
-  readonly #store: RegistrationStore;
-  readonly #clock: Clock;
+  readonly #parts: PublishedParts;
   readonly #entries = new Map<string, Entry>();
   readonly #readings = new Map<string, Reading>();
   readonly #unsubscribe: () => void;
+  #held = 0;
 
-  constructor(store: RegistrationStore, clock: Clock) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#unsubscribe = store.onChange((changes) => {
+  constructor(parts: PublishedParts) {
+    this.#parts = parts;
+    this.#unsubscribe = parts.store.onChange((changes) => {
       const names = changes === 'all' ? [...this.#entries.keys(), ...this.#readings.keys()] : changes;
       for (const name of names) this.#changed(name);
     });
+  }
+
+  /** Bytes that are held now. */
+  get held(): number {
+    return this.#held;
   }
 
   /**
@@ -59,9 +76,8 @@ export class PublishedSets {
    */
   async get(clientId: string): Promise<ClientSet | undefined> {
     const name = clientKey(clientId);
-    const entry = this.#entries.get(name);
-    const held = entry !== undefined && !this.#isOver(entry) ? entry : undefined;
-    if (held !== undefined && (this.#isFresh(held) || !this.#store.health.ok)) {
+    const held = this.#entry(name);
+    if (held !== undefined && (this.#isFresh(held) || !this.#parts.store.health.ok)) {
       this.#hold(name, held);
       return held.set;
     }
@@ -78,6 +94,20 @@ export class PublishedSets {
     this.#unsubscribe();
   }
 
+  /** What is held of a client and may be shown. */
+  #entry(name: string): Entry | undefined {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return undefined;
+    const { validUntil } = entry.set;
+    if (validUntil !== undefined && this.#parts.clock.wall() >= validUntil) return undefined;
+    const denied = this.#parts.denied();
+    if (entry.denied === denied) return entry;
+    // A key may have been allowed again, which only the store can tell; what was denied goes now.
+    const { keys } = JSON.parse(entry.set.body.toString()) as { keys: { kid?: string }[] };
+    const set = setOf(withoutDenied(keys, denied), validUntil);
+    return { ...entry, set, denied, stale: true };
+  }
+
   #changed(name: string): void {
     const entry = this.#entries.get(name);
     if (entry !== undefined) entry.stale = true;
@@ -89,19 +119,15 @@ export class PublishedSets {
   }
 
   #isFresh({ stale, readAt }: Entry): boolean {
-    return !stale && this.#clock.now() - readAt < maxAge;
-  }
-
-  #isOver({ validUntil }: Entry): boolean {
-    return validUntil !== undefined && this.#clock.wall() >= validUntil;
+    return !stale && this.#parts.clock.now() - readAt < maxAge;
   }
 
   async #read(name: string, clientId: string): Promise<ClientSet | undefined> {
     const running = this.#readings.get(name);
     if (running !== undefined) return await running.answer;
-    const readAt = this.#clock.now();
+    const readAt = this.#parts.clock.now();
     const reading: Reading = {
-      answer: this.#store
+      answer: this.#parts.store
         .published(clientId)
         .then((published) => this.#take(name, published, { readAt, stale: reading.changed }))
         .finally(() => {
@@ -119,22 +145,48 @@ export class PublishedSets {
     read: { readonly readAt: number; readonly stale: boolean },
   ): ClientSet | undefined {
     if (published === undefined) {
-      this.#entries.delete(name);
+      this.#drop(name);
       return undefined;
     }
-    const { keys, revision, validUntil } = published;
-    const body = Buffer.from(JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }));
-    const set = { body, etag: `"${revision}"` };
-    this.#hold(name, { set, validUntil, ...read });
+    const denied = this.#parts.denied();
+    const jwks = published.keys.map(({ jwk }) => jwk);
+    const set = setOf(withoutDenied(jwks, denied), published.validUntil);
+    this.#hold(name, { set, denied, ...read });
     return set;
+  }
+
+  #drop(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    this.#entries.delete(name);
+    this.#held -= costOf(entry);
   }
 
   /** Holds an entry as the one asked for last. */
   #hold(name: string, entry: Entry): void {
-    this.#entries.delete(name);
+    this.#drop(name);
     this.#entries.set(name, entry);
-    if (this.#entries.size <= maxEntries) return;
-    const [oldest] = this.#entries.keys();
-    if (oldest !== undefined) this.#entries.delete(oldest);
+    this.#held += costOf(entry);
+    for (const oldest of this.#entries.keys()) {
+      if (this.#held <= maxHeld) return;
+      this.#drop(oldest);
+    }
   }
 }
+
+const costOf = ({ set }: Entry): number => set.body.byteLength + entryCost;
+
+const withoutDenied = <T extends { readonly kid?: string }>(
+  jwks: readonly T[],
+  denied: ReadonlySet<string>,
+): readonly T[] =>
+  // The kid of a registered key is its thumbprint.
+  jwks.filter(({ kid }) => !denied.has(kid ?? ''));
+
+const setOf = (jwks: readonly object[], validUntil: number | undefined): ClientSet => {
+  const body = Buffer.from(JSON.stringify({ keys: jwks }));
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"`, validUntil };
+};
+
+/** The set of a client that may show none of its keys. */
+export const emptySet: ClientSet = setOf([], undefined);

@@ -27,6 +27,8 @@ export interface RegistrarParts {
   readonly limits: Limits;
   /** Milliseconds a key is published after its last proof. */
   readonly keyTtl: number;
+  /** Thumbprints of the keys an operator denied: nobody registers one. */
+  readonly denied: () => ReadonlySet<string>;
 }
 
 /** What the store did not accept, in words. */
@@ -70,6 +72,8 @@ export class Registrar {
     const proved = await verifyProof(proof, { ...context, clientId, accessToken, now });
     if (!proved.ok) return proved;
     const { key, alg, label, replay, nonce } = proved;
+    const jkt = key.thumbprint;
+    if (this.#parts.denied().has(jkt)) return { ...refusals.revoked, jkt };
     const stored = await store.register({
       clientId,
       key,
@@ -83,7 +87,7 @@ export class Registrar {
     if (stored.outcome === 'created' || stored.outcome === 'exists') {
       return { ok: true, status: stored.outcome, record: stored.record };
     }
-    return refusals[stored.outcome];
+    return { ...refusals[stored.outcome], jkt };
   }
 
   /** A nonce for one proof. @throws {JwksdError} `store_unavailable`. */

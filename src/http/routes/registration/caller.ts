@@ -4,6 +4,7 @@ import { clientKey } from '../../../stores/client-key.ts';
 import { refusal, type RegistrationRefusal } from '../../../tokens/registration/outcome.ts';
 import type { Caller } from '../../../tokens/registration/registrar.ts';
 import { queryOf, type RegistrationAnswers } from './answers.ts';
+import { clientInLog } from './audit.ts';
 
 /** What {@link createCallers} works with. */
 export interface CallersOptions {
@@ -14,6 +15,8 @@ export interface CallersOptions {
   readonly tokenInQuery: boolean;
   /** Requests of one client, and of one address, in each window of so many milliseconds. */
   readonly rateLimit: { readonly max: number; readonly window: number };
+  /** Clients that may do nothing here. */
+  readonly disabled: ReadonlySet<string>;
 }
 
 /** Knows who makes a request. */
@@ -26,7 +29,7 @@ export interface Callers {
 
 /** The callers of a listener on which @fastify/rate-limit is registered. */
 export const createCallers = (app: FastifyInstance, options: CallersOptions): Callers => {
-  const { accessTokens, answers, tokenInQuery, log } = options;
+  const { accessTokens, answers, tokenInQuery, log, disabled } = options;
   const { max, window: timeWindow } = options.rateLimit;
   const callers = new WeakMap<FastifyRequest, Caller>();
   const ofAddress = app.createRateLimit({ max, timeWindow });
@@ -58,9 +61,19 @@ export const createCallers = (app: FastifyInstance, options: CallersOptions): Ca
           refusal(error === 'unavailable' ? 'temporarily_unavailable' : error, description),
         );
       }
-      callers.set(request, { clientId: outcome.clientId, accessToken: presented });
+      const { clientId } = outcome;
+      callers.set(request, { clientId, accessToken: presented });
       const byClient = await exceeded(ofClient, request);
-      return byClient === undefined ? undefined : slowDown(reply, byClient);
+      if (byClient !== undefined) return slowDown(reply, byClient);
+      if (!disabled.has(clientId)) return undefined;
+      const line = {
+        audit: 'refused',
+        ...clientInLog(clientId),
+        code: 'client_disabled',
+        address: request.ip,
+      };
+      log.info(line, 'registration of keys');
+      return answers.refuse(reply, refusal('client_disabled', 'this client may not register keys'));
     },
     of: (request) => {
       const caller = callers.get(request);
@@ -70,10 +83,18 @@ export const createCallers = (app: FastifyInstance, options: CallersOptions): Ca
   };
 };
 
+/** How often a header field is there; Node shows one of several. */
+const timesSent = (request: FastifyRequest, name: string): number =>
+  request.raw.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === name).length;
+
 /** The access token of a request (RFC 6750 §2.1, §2.3), or why there is none. */
 const presentedToken = (request: FastifyRequest, tokenInQuery: boolean): string | RegistrationRefusal => {
   const { authorization } = request.headers;
   const query = queryOf(request);
+  // Node keeps the first of two and hides the other, which a proxy may have looked at.
+  if (timesSent(request, 'authorization') > 1) {
+    return refusal('invalid_request', 'the Authorization header is there twice');
+  }
   if (query === undefined) return refusal('invalid_request', 'a query parameter is there twice');
   const inQuery = query['token'];
   if (inQuery !== undefined && !tokenInQuery) {

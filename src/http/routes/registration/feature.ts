@@ -2,7 +2,8 @@ import { METHODS } from 'node:http';
 import { callbackify } from 'node:util';
 import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
-import { JwksdError } from '../../../errors.ts';
+import type { Clock } from '../../../clock.ts';
+import { JwksdError, type ErrorCode } from '../../../errors.ts';
 import type { SharedCounters } from '../../../stores/store.ts';
 import type { AccessTokenJudge } from '../../../tokens/access-token.ts';
 import { refusal, type RegistrationRefusal } from '../../../tokens/registration/outcome.ts';
@@ -10,6 +11,7 @@ import type { PublishedSets } from '../../../tokens/registration/published.ts';
 import type { Registrar } from '../../../tokens/registration/registrar.ts';
 import type { Feature, FeatureHost } from '../../feature.ts';
 import { createRegistrationAnswers } from './answers.ts';
+import { createAudit, type RegistrationOutcomes } from './audit.ts';
 import { createCallers } from './caller.ts';
 import { registerOwnKeys } from './own-keys.ts';
 import { registerPublished } from './published.ts';
@@ -27,6 +29,11 @@ export interface RegistrationOptions {
   readonly accessTokens: AccessTokenJudge;
   /** Where requests are counted for all replicas; undefined: in this process. */
   readonly counters: SharedCounters | undefined;
+  /** Clients that may do nothing here, and whose keys are not shown. */
+  readonly disabled: ReadonlySet<string>;
+  readonly clock: Pick<Clock, 'wall'>;
+  /** Counts what became of every write. */
+  readonly outcomes: RegistrationOutcomes;
 }
 
 /** The endpoints of docs/registration.md. */
@@ -36,7 +43,7 @@ export const registrationFeature = (options: RegistrationOptions): Feature => {
     isDocument: (target) => target.startsWith(`${path}/`) && target.endsWith('/jwks.json'),
     register: (app, host) => {
       // Public documents: errors are problem documents, as everywhere else.
-      registerPublished(app, { ...host, path, published: options.published });
+      registerPublished(app, { ...host, ...options });
       void app.register((scope, _options, done) => {
         registerClients(scope, options, host);
         done();
@@ -54,15 +61,9 @@ const registerClients = (app: FastifyInstance, options: RegistrationOptions, hos
     parsed(null, body),
   );
   app.setErrorHandler((error, request, reply) => {
-    const known = mistake(error);
-    if (known !== undefined) return answers.refuse(reply, known);
-    log.error({ err: error, reqId: request.id, method: request.method }, 'a request failed');
-    const unavailable = error instanceof JwksdError && error.code === 'store_unavailable';
-    if (!unavailable) return host.refusals.refuseError(error, request, reply);
-    return answers.refuse(
-      reply,
-      refusal('temporarily_unavailable', 'registered keys cannot be read or written now; try again'),
-    );
+    const expected = mistake(error);
+    if (expected !== undefined) return answers.refuse(reply, expected);
+    return host.refusals.refuseError(error, request, reply);
   });
   void app.register(rateLimit, {
     global: false,
@@ -75,10 +76,12 @@ const registerClients = (app: FastifyInstance, options: RegistrationOptions, hos
       log,
       tokenInQuery,
       rateLimit: options.rateLimit,
+      disabled: options.disabled,
     });
-    registerOwnKeys(scope, { path, noncePath, registrar, callers, answers, log });
+    const audit = createAudit(log, options.outcomes);
+    registerOwnKeys(scope, { path, noncePath, registrar, callers, answers, audit });
     for (const [url, allow] of [
-      [path, 'GET, POST'],
+      [path, 'GET, HEAD, POST'],
       [`${path}/:jkt`, 'DELETE'],
       [`${path}/:jkt/revoke`, 'POST'],
       [noncePath, 'POST'],
@@ -104,13 +107,18 @@ const byStatus: Readonly<Record<number, RegistrationRefusal>> = {
   415: refusal('unsupported_media_type', 'send the body as application/json'),
 };
 
-/** What a caller did wrong that Fastify noticed; undefined when it is not the caller's mistake. */
+const known: Readonly<Partial<Record<ErrorCode, RegistrationRefusal>>> = {
+  bad_request: refusal('invalid_request', 'the cursor is not one of this list'),
+  // Told once by the store, and in the line that every write leaves.
+  store_unavailable: refusal(
+    'temporarily_unavailable',
+    'registered keys cannot be read or written now; try again',
+  ),
+};
+
+/** What is to be told of a failure; undefined when it is a mistake of ours. */
 const mistake = (error: unknown): RegistrationRefusal | undefined => {
-  if (error instanceof JwksdError) {
-    return error.code === 'bad_request'
-      ? refusal('invalid_request', 'the cursor is not one of this list')
-      : undefined;
-  }
+  if (error instanceof JwksdError) return known[error.code];
   const { statusCode } = error as { statusCode?: number };
   return statusCode === undefined ? undefined : byStatus[statusCode];
 };

@@ -1,9 +1,14 @@
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { parseJson, repeatsMember } from '../../../jwk/json.ts';
 import { revocationReasons, type RegisteredKey, type RevocationReason } from '../../../stores/store.ts';
-import { refusal, type RegistrationRefusal } from '../../../tokens/registration/outcome.ts';
-import type { Caller, Registrar } from '../../../tokens/registration/registrar.ts';
+import {
+  refusal,
+  type RegistrationOutcome,
+  type RegistrationRefusal,
+} from '../../../tokens/registration/outcome.ts';
+import type { Registrar } from '../../../tokens/registration/registrar.ts';
 import { dateText, queryOf, type RegistrationAnswers } from './answers.ts';
+import type { Audit } from './audit.ts';
 import type { Callers } from './caller.ts';
 
 /** What the routes of clients work with. */
@@ -13,7 +18,7 @@ export interface OwnKeysOptions {
   readonly registrar: Registrar;
   readonly callers: Callers;
   readonly answers: RegistrationAnswers;
-  readonly log: FastifyBaseLogger;
+  readonly audit: Audit;
 }
 
 /** Keys on a page of the list, unless the client asks for fewer. */
@@ -39,6 +44,9 @@ export const limitOf = (text: string | undefined): number | undefined => {
   return /^\d{1,4}$/u.test(text) && Number(text) >= 1 && Number(text) <= 1000 ? Number(text) : undefined;
 };
 
+const notAProof = refusal('invalid_request', 'send {"proof": "<compact JWS>"} and nothing beside it');
+const notTheirs = refusal('not_found', 'this client has no key of that thumbprint');
+
 interface JktRoute {
   Params: { jkt: string };
 }
@@ -55,25 +63,17 @@ const memberOf = (body: unknown, name: string): unknown => {
 
 /** Registering, listing and taking back one's own keys. */
 export const registerOwnKeys = (app: FastifyInstance, options: OwnKeysOptions): void => {
-  const { path, noncePath, registrar, callers, answers, log } = options;
+  const { path, noncePath, registrar, callers, answers, audit } = options;
   const onRequest = callers.identify;
-  const audit = (request: FastifyRequest, { clientId }: Caller, act: string, more: object): void =>
-    log.info({ audit: act, client: clientId, address: request.ip, ...more }, 'registration of keys');
 
   app.post(path, { onRequest }, async (request, reply) => {
     const caller = callers.of(request);
     const proof = memberOf(request.body, 'proof');
-    if (proof === undefined) {
-      const description = 'send {"proof": "<compact JWS>"} and nothing beside it';
-      return answers.refuse(reply, refusal('invalid_request', description));
-    }
-    const outcome = await registrar.register(caller, proof);
-    if (!outcome.ok) {
-      audit(request, caller, 'register', { outcome: outcome.error, code: outcome.code });
-      return answers.refuse(reply, outcome);
-    }
+    const outcome = await audit(request, caller, 'register', async () =>
+      proof === undefined ? notAProof : await registrar.register(caller, proof),
+    );
+    if (!outcome.ok) return answers.refuse(reply, outcome);
     const { jkt, clientId, createdAt, expiresAt } = outcome.record;
-    audit(request, caller, 'register', { outcome: outcome.status, jkt });
     return answers.send(reply, 200, {
       jkt,
       client_id: clientId,
@@ -83,7 +83,7 @@ export const registerOwnKeys = (app: FastifyInstance, options: OwnKeysOptions): 
     });
   });
 
-  app.get(path, { onRequest, exposeHeadRoute: false }, async (request, reply) => {
+  app.get(path, { onRequest, exposeHeadRoute: true }, async (request, reply) => {
     const { cursor, limit } = queryOf(request) ?? {};
     const count = limitOf(limit);
     if (count === undefined) {
@@ -98,31 +98,25 @@ export const registerOwnKeys = (app: FastifyInstance, options: OwnKeysOptions): 
 
   const takeBack = async (
     request: FastifyRequest<JktRoute>,
-    reply: FastifyReply,
-    reason: RevocationReason,
-  ): Promise<RegisteredKey | undefined> => {
+    act: 'delete' | 'revoke',
+    reason: RevocationReason | RegistrationRefusal,
+  ): Promise<RegistrationOutcome> => {
     const caller = callers.of(request);
-    const { jkt } = request.params;
-    const record = await registrar.revoke(caller.clientId, jkt, reason);
-    const act = reason === 'deleted' ? 'delete' : 'revoke';
-    if (record === undefined) {
-      audit(request, caller, act, { outcome: 'not_found' });
-      answers.refuse(reply, refusal('not_found', 'this client has no key of that thumbprint'));
-    } else audit(request, caller, act, { outcome: 'done', jkt, reason: record.revoked?.reason });
-    return record;
+    return await audit(request, caller, act, async () => {
+      if (typeof reason !== 'string') return reason;
+      const record = await registrar.revoke(caller.clientId, request.params.jkt, reason);
+      return record === undefined ? notTheirs : { ok: true, status: 'done', record };
+    });
   };
 
   app.delete<JktRoute>(`${path}/:jkt`, { onRequest }, async (request, reply) => {
-    if ((await takeBack(request, reply, 'deleted')) !== undefined) answers.send(reply, 204);
-    return reply;
+    const outcome = await takeBack(request, 'delete', 'deleted');
+    return outcome.ok ? answers.send(reply, 204) : answers.refuse(reply, outcome);
   });
 
   app.post<JktRoute>(`${path}/:jkt/revoke`, { onRequest }, async (request, reply) => {
-    const reason = reasonOf(memberOf(request.body, 'reason'));
-    if (typeof reason !== 'string') return answers.refuse(reply, reason);
-    const record = await takeBack(request, reply, reason);
-    if (record !== undefined) answers.send(reply, 200, keyView(record));
-    return reply;
+    const outcome = await takeBack(request, 'revoke', reasonOf(memberOf(request.body, 'reason')));
+    return outcome.ok ? answers.send(reply, 200, keyView(outcome.record)) : answers.refuse(reply, outcome);
   });
 
   app.post(noncePath, { onRequest }, async (_request, reply) => {
