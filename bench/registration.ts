@@ -110,9 +110,8 @@ interface Reader {
   readonly opened: number;
   readonly p50: number;
   readonly p99: number;
-  readonly before: number;
-  readonly atStart: number;
-  readonly after: number;
+  readonly own: number;
+  readonly mapped: number;
 }
 
 const readInProcess = (options: StoreOptions, keys: number): Reader =>
@@ -131,7 +130,8 @@ const columns = [
   'lookup p50 us',
   'p99 us',
   'open ms',
-  'RSS MB before, open, after',
+  'own MB',
+  'mapped MB',
   'on disk MB',
 ];
 
@@ -159,7 +159,8 @@ const measure = async (name: string, filled: Filled, largest: number): Promise<s
         shown(reader.p50),
         shown(reader.p99),
         shown(reader.opened),
-        [reader.before, reader.atStart, reader.after].map((value) => shown(value)).join(', '),
+        shown(reader.own),
+        shown(reader.mapped),
         shown((await filled.size()) / 2 ** 20),
       ]);
       print(rows.at(-1)?.join(' | ') ?? '');
