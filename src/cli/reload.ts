@@ -38,14 +38,15 @@ export const reloader = ({ load, service, log, running }: ReloadParts): (() => v
       if (restart.length > 0)
         log.warn({ sections: restart }, 'these sections changed and need a restart to take effect');
       await generateMissingKeys(loaded.config, log);
-      config = {
+      const next = {
         ...config,
         log: loaded.config.log,
         sources: loaded.config.sources,
         sets: loaded.config.sets,
       };
+      await service.apply(next);
+      config = next;
       log.level = config.log.level;
-      await service.apply(config);
       log.info({ file: loaded.file }, 'configuration reloaded');
     } catch (error) {
       log.error(`the configuration was not reloaded, the running one stays: ${(error as Error).message}`);

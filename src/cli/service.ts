@@ -16,6 +16,7 @@ export class Service {
   readonly #denyList: DenyList;
   #sources = new Map<string, Source>();
   #config: Config | undefined;
+  #applying: Promise<void> = Promise.resolve();
 
   constructor(log: Log, denyList: DenyList, observeFetch: ObserveFetch) {
     this.#log = log;
@@ -26,15 +27,23 @@ export class Service {
     this.clockWatch.start();
   }
 
-  /** Publishes what `config` says; a source whose configuration did not change keeps its keys and its schedule. */
+  /**
+   * Publishes what `config` says; a source whose configuration did not change keeps its keys and its schedule.
+   *
+   * One configuration after another. When it rejects, everything is as it was.
+   */
   async apply(config: Config): Promise<void> {
-    const previousOf = (source: SourceConfig): Source | undefined => {
-      const before = this.#config?.sources.find(({ name }) => name === source.name);
-      if (before === undefined || before.type !== source.type) return undefined;
-      if (sourceAddress(before) !== sourceAddress(source) || this.#config === undefined) return undefined;
-      return this.#sources.get(sourceIdentity(before, this.#config));
-    };
-    const made = await this.#factory.all(config, { previousOf });
+    const turn = this.#applying.then(async () => await this.#apply(config));
+    this.#applying = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #apply(config: Config): Promise<void> {
+    // Another process on the state directory may have denied keys. First, because a damaged list ends it all.
+    await this.#denyList.reload();
+    const made = await this.#factory.all(config, {
+      previousOf: (source) => this.#previousOf(source, config),
+    });
     const next = new Map<string, Source>();
     for (const [index, source] of config.sources.entries()) {
       const identity = sourceIdentity(source, config);
@@ -42,12 +51,24 @@ export class Service {
       const instance = this.#sources.get(identity) ?? fresh;
       if (instance !== undefined) next.set(identity, instance);
     }
-    this.#log.debug({ sources: next.size, sets: config.sets.length }, 'configuration applied');
+    await this.keyring.replace({ sources: [...next.values()], sets: setSpecs(config.sets) });
     this.#sources = next;
     this.#config = config;
-    // Another process on the state directory may have denied keys.
-    await this.#denyList.reload();
-    await this.keyring.replace({ sources: [...next.values()], sets: setSpecs(config.sets) });
+    this.#log.debug({ sources: next.size, sets: config.sets.length }, 'configuration applied');
+  }
+
+  /** The running source of the same upstream or path: that of the same name, else the only one that goes. */
+  #previousOf(source: SourceConfig, config: Config): Source | undefined {
+    const running = this.#config;
+    if (running === undefined) return undefined;
+    const alike = running.sources.filter(
+      (before) => before.type === source.type && sourceAddress(before) === sourceAddress(source),
+    );
+    const names = new Set(config.sources.map(({ name }) => name));
+    const going = alike.filter(({ name }) => !names.has(name));
+    const previous =
+      alike.find(({ name }) => name === source.name) ?? (going.length === 1 ? going[0] : undefined);
+    return previous === undefined ? undefined : this.#sources.get(sourceIdentity(previous, running));
   }
 
   #clockJumped(ms: number): void {

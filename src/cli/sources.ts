@@ -13,7 +13,7 @@ const firstAttemptsWithin = 2000;
 export interface SourceContext {
   /** False: upstreams are asked only when told to. True unless given. */
   readonly scheduled?: boolean;
-  /** The running source of the same upstream, whose keys the new one takes over. */
+  /** The running source of the same upstream or path, whose keys the new one takes over. */
   readonly previousOf?: (source: SourceConfig) => Source | undefined;
 }
 
@@ -38,7 +38,7 @@ export class SourceFactory {
     const sources: Source[] = [];
     for (const source of config.sources) {
       if (source.type === 'files') {
-        sources.push(this.#files(source));
+        sources.push(this.#files(source, previousOf?.(source)));
       } else {
         const firstDelay = scheduled ? (firstAttemptsWithin * started) / upstreams : Infinity;
         started += 1;
@@ -50,9 +50,10 @@ export class SourceFactory {
     return sources;
   }
 
-  #files({ name, path: location, poll, alg }: FilesConfig): Source {
+  #files({ name, path: location, poll, alg }: FilesConfig, previous: Source | undefined): Source {
     const options = { name, path: location, poll, rsaAlg: alg ?? undefined };
-    return new FilesSource(options, { clock: this.#clock, log: this.#log });
+    const inherit = previous instanceof FilesSource ? () => previous.handOver() : undefined;
+    return new FilesSource(options, { clock: this.#clock, log: this.#log, inherit });
   }
 
   /** Loaded on first use: the HTTP client is a quarter of the program, and a server of files never needs it. */

@@ -37,6 +37,9 @@ interface Known {
   readonly missed: number;
 }
 
+/** What a reader knows of its files, by path. */
+export type KnownFiles = ReadonlyMap<string, Known>;
+
 const maxFileBytes = 16 * 1024 * 1024;
 const maxKeys = 20_000;
 /** A file that changed this shortly before it was read may have changed again within the same tick of its clock. */
@@ -62,6 +65,15 @@ export class FileReader {
   constructor(location: string, rsaAlg: string | undefined) {
     this.#path = location;
     this.#rsaAlg = rsaAlg;
+  }
+
+  get known(): KnownFiles {
+    return this.#known;
+  }
+
+  /** Takes over the last good content of files from another reader of the path; each is read again. */
+  inherit(known: KnownFiles): void {
+    for (const [file, entry] of known) this.#known.set(file, { ...entry, stamp: '' });
   }
 
   /**

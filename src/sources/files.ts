@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Key } from '../jwk/key.ts';
 import { changesBetween } from './changes.ts';
-import { FileReader, type FileReport } from './file-reader.ts';
+import { FileReader, type FileReport, type KnownFiles } from './file-reader.ts';
 import { Ledger } from './ledger.ts';
 import { logChanges, logNotes, newNotes, tellNotes } from './log.ts';
 import { paced } from './pace.ts';
@@ -19,6 +19,14 @@ export interface FilesOptions {
   readonly rsaAlg: string | undefined;
 }
 
+/** What a file source works with. */
+export interface FilesParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What the source knows of the files whose place this one takes, because a reload changed its options. */
+  readonly inherit?: (() => KnownFiles) | undefined;
+}
+
 /**
  * Publishes the keys of a file or a directory and follows every change of them.
  *
@@ -33,18 +41,21 @@ export class FilesSource implements Source {
   readonly #reader: FileReader;
   readonly #timer: Timer;
   readonly #ledger: Ledger;
+  /** Forgotten after the handover: a source must not keep its predecessors alive. */
+  #inherit: FilesParts['inherit'];
   #listener: () => void = () => undefined;
   #current: SourceSnapshot;
   #running: Promise<RefreshOutcome> | undefined;
   #closed = false;
   #report: FileReport | undefined;
 
-  constructor(options: FilesOptions, parts: { readonly clock: Clock; readonly log: Log }) {
+  constructor(options: FilesOptions, { inherit, ...parts }: FilesParts) {
     this.name = options.name;
     this.#options = options;
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#reader = new FileReader(options.path, options.rsaAlg);
+    this.#inherit = inherit;
     this.#timer = new Timer(parts.clock);
     this.#ledger = new Ledger(parts.clock);
     this.#current = { name: options.name, required: true, state: 'INIT', keys: [] };
@@ -56,6 +67,9 @@ export class FilesSource implements Source {
 
   async start(listener: () => void): Promise<void> {
     this.#listener = listener;
+    const known = this.#inherit?.();
+    this.#inherit = undefined;
+    if (known !== undefined) this.#reader.inherit(known);
     await this.refresh('schedule');
   }
 
@@ -71,6 +85,11 @@ export class FilesSource implements Source {
     this.#closed = true;
     this.#timer.clear();
     await this.#running;
+  }
+
+  /** What is known of the files, for the source that takes this one's place. */
+  handOver(): KnownFiles {
+    return this.#reader.known;
   }
 
   status(): SourceStatus {

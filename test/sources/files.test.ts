@@ -19,7 +19,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FilesSource } from '../../src/sources/files.ts';
 import { ManualClock } from '../fakes/clock.ts';
-import { ecJwk, jwks, kidsOf } from '../fakes/keys.ts';
+import { ecJwk, jwks, kidsOf, rsaJwk } from '../fakes/keys.ts';
 import { createLog } from '../fakes/log.ts';
 
 let directory: string;
@@ -363,5 +363,42 @@ describe('the schedule', () => {
     expect(kids()).toEqual(['a']);
     await source.refresh('demand');
     expect(clock.pending).toBe(0);
+  });
+});
+
+/** Another source in place of the one under test, as a reload with another `alg` makes it. */
+const reopen = async (): Promise<void> => {
+  const before = source;
+  const parts = { clock, log: log.log, inherit: () => before.handOver() };
+  source = new FilesSource({ name: 'keys', path: directory, poll: 5000, rsaAlg: 'RS256' }, parts);
+  await start();
+  await before.close();
+};
+
+describe('a source that takes the place of another on the same path', () => {
+  test('keeps the last good keys of a file that is damaged', async () => {
+    await write('1.json', jwks('a'));
+    await write('2.json', jwks('b'));
+    await start();
+    await write('1.json', '');
+    await poll();
+    await reopen();
+    expect(kids()).toEqual(['a', 'b']);
+    expect(source.current.state).toBe('STALE');
+    await poll();
+    expect(kids()).toEqual(['a', 'b']);
+  });
+
+  test('reads every file again, with its own options', async () => {
+    const { alg: _alg, ...rsa } = rsaJwk('r');
+    await write('1.json', rsa);
+    await start();
+    expect(source.current.keys[0]?.jwk.alg).toBeUndefined();
+    await reopen();
+    expect(source.current.keys[0]?.jwk.alg).toBe('RS256');
+    await unlink(inside('1.json'));
+    await poll();
+    await poll();
+    expect(kids()).toEqual([]);
   });
 });
