@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { Service } from '../../src/cli/service.ts';
@@ -32,7 +32,7 @@ const startService = async () => {
     apply: async (sources: Sources): Promise<void> => {
       const sets = Object.fromEntries(Object.keys(sources).map((name) => [name, { sources: [name] }]));
       // JSON is YAML too.
-      await writeFile(file, JSON.stringify({ state: { dir: state }, sources, sets }));
+      await writeFile(file, JSON.stringify({ state: { dir: null }, sources, sets }));
       const loaded = await loadConfig({ flags: { config: file }, env: {}, cwd: directory.path });
       if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
       await service.apply(loaded.config);
@@ -54,6 +54,7 @@ test('a configuration that could not be applied leaves nothing behind for the ne
   await service.keyring.refresh('idp');
   await service.keyring.settled();
   const list = path.join(state, 'denied.json');
+  await mkdir(state);
   await writeFile(list, '{');
   await expect(apply({ idp: running.jwks({ maxKeys: 900 }) })).rejects.toMatchObject({
     code: 'deny_list_damaged',
@@ -66,7 +67,7 @@ test('a configuration that could not be applied leaves nothing behind for the ne
   expect(kids('idp')).toEqual(['b']);
   upstream.handler = status(404);
   await rm(list);
-  await apply({ idp: running.jwks({ maxKeys: 900 }) });
+  await apply({ idp: running.jwks({ maxKeys: 901 }) });
   expect(kids('idp')).toEqual(['b']);
 });
 

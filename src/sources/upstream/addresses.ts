@@ -47,30 +47,44 @@ const groupsOf = (address: string): number[] => {
 
 const ipv4 = (high = 0, low = 0): string => [high >> 8, high & 255, low >> 8, low & 255].join('.');
 
+/** Bits 64 to 71 of an address in NAT64 form are zero, so the IPv4 address goes on behind them (RFC 6052 §2.2). */
+const translated = (d = 0, e = 0, f = 0, g = 0): readonly string[] => [
+  ipv4(d, ((e & 255) << 8) | (f >> 8)),
+  ipv4(((d & 255) << 8) | (e & 255), f),
+  ipv4(((e & 255) << 8) | (f >> 8), ((f & 255) << 8) | (g >> 8)),
+];
+
 /**
- * The IPv4 address a connection would end at, where an IPv6 address carries one: compatible, mapped, translated
- * (RFC 4291 §2.5.5, RFC 2765), NAT64 (RFC 6052, RFC 8215) and 6to4 (RFC 3056).
+ * The IPv4 addresses a connection may end at, where an IPv6 address carries one: compatible, mapped, translated
+ * (RFC 4291 §2.5.5, RFC 2765), NAT64 (RFC 6052), 6to4 (RFC 3056) and ISATAP (RFC 5214).
+ *
+ * The prefix for local use, 64:ff9b:1::/48 (RFC 8215), does not tell where in it the IPv4 address is, so every place
+ * counts; but not one that gives 0.0.0.0/8, which is what the zeros of another place look like.
  */
-const embedded = (groups: readonly number[]): string | undefined => {
+const embedded = (groups: readonly number[]): readonly string[] => {
   const [a, b, c, d, e, f, g, h] = groups;
-  if (a === 0x2002) return ipv4(b, c);
-  if (a === 0x64 && b === 0xff9b && (c === 0 || c === 1)) return ipv4(g, h);
-  if (a !== 0 || b !== 0 || c !== 0 || d !== 0) return undefined;
+  const last = ipv4(g, h);
+  if (a === 0x2002) return [ipv4(b, c)];
+  if (a === 0x64 && b === 0xff9b && c === 0) return [last];
+  if (a === 0x64 && b === 0xff9b && c === 1)
+    return [last, ...translated(d, e, f, g).filter((address) => !address.startsWith('0.'))];
+  if ((e === 0 || e === 0x200) && f === 0x5efe) return [last];
+  if (a !== 0 || b !== 0 || c !== 0 || d !== 0) return [];
   const carries = (e === 0 && (f === 0 || f === 0xffff)) || (e === 0xffff && f === 0);
   // `::` and `::1` are addresses of their own.
-  return carries && !(f === 0 && e === 0 && g === 0 && (h ?? 0) <= 1) ? ipv4(g, h) : undefined;
+  return carries && !(f === 0 && e === 0 && g === 0 && (h ?? 0) <= 1) ? [last] : [];
 };
 
-/** The address that policy is about. */
-const unwrap = (address: string): string =>
-  net.isIPv6(address) ? (embedded(groupsOf(address)) ?? address.split('%')[0] ?? '') : address;
+/** The addresses that policy is about: this one, and those it carries. */
+const meant = (address: string): readonly string[] =>
+  net.isIPv6(address) ? [address.split('%')[0] ?? '', ...embedded(groupsOf(address))] : [address];
 
 /** Whether a connection to this address may be made. Names are not addresses: check what they resolve to. */
-export const addressAllowed = (address: string, blockPrivate: boolean): boolean => {
-  const plain = unwrap(address);
-  const family = net.isIPv6(plain) ? 'ipv6' : 'ipv4';
-  return !never.check(plain, family) && !(blockPrivate && privateRanges.check(plain, family));
-};
+export const addressAllowed = (address: string, blockPrivate: boolean): boolean =>
+  meant(address).every((plain) => {
+    const family = net.isIPv6(plain) ? 'ipv6' : 'ipv4';
+    return !never.check(plain, family) && !(blockPrivate && privateRanges.check(plain, family));
+  });
 
 const blocked = (host: string): Error & { code: string } =>
   Object.assign(new Error(`${host} is an address no upstream may have`), { code: 'ERR_JWKSD_ADDRESS' });

@@ -32,6 +32,15 @@ const neverAllowed = [
   '64:ff9b:1::a9fe:a9fe',
   '2002:a9fe:a9fe::',
   '2001:0:4136:e378:8000:63bf:3fff:fdd2',
+  // The IPv4 address at bit 48, 56 and 64 of the NAT64 prefix for local use, whatever follows it.
+  '64:ff9b:1:a9fe:a9:fe00::',
+  '64:ff9b:1:a9fe:a9:fe00:808:808',
+  '64:ff9b:1:a9:fe:a9fe:808:808',
+  '64:ff9b:1:abcd:a9:fea9:fe08:808',
+  '64:ff9b:1:abcd:ef01:2345:a9fe:a9fe',
+  // ISATAP
+  'fd12::5efe:169.254.169.254',
+  '2001:db8::200:5efe:169.254.169.254',
 ];
 const onlyPublic = [
   '10.0.0.1',
@@ -49,6 +58,10 @@ const onlyPublic = [
   '::127.0.0.1',
   '2002:7f00:1::',
   'fec0::1',
+  '64:ff9b:1:a00:0:100:808:808',
+  '2001:db8::5efe:10.0.0.1',
+  '2001:db8:1:2:200:5efe:c0a8:101',
+  'fd12::5efe:8.8.8.8',
 ];
 const everywhere = [
   '8.8.8.8',
@@ -57,6 +70,9 @@ const everywhere = [
   '2001:db8::1',
   '::ffff:8.8.8.8',
   '64:ff9b::8.8.8.8',
+  '64:ff9b:1::8.8.8.8',
+  '2001:db8::5efe:8.8.8.8',
+  '2001:db8::200:5efe:8.8.8.8',
 ];
 
 describe('which addresses a connection may go to', () => {
