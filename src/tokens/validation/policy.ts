@@ -28,13 +28,13 @@ export const judgePolicy = (
   { claims, groups, issuer }: Accepted,
   { audience, scope, group }: Policy,
 ): Refused | undefined => {
-  const audiences = audienceOf(claims) ?? [];
-  const noAudience = audience.find((each) => !audiences.includes(each));
+  const audiences = new Set(audienceOf(claims));
+  const noAudience = audience.find((each) => !audiences.has(each));
   if (noAudience !== undefined) {
     return refused('policy_audience', `aud does not hold ${JSON.stringify(noAudience)}`, issuer);
   }
-  const scopes = scopesOf(claims);
-  const noScope = scope.find((each) => !scopes.includes(each));
+  const scopes = new Set(scopesOf(claims));
+  const noScope = scope.find((each) => !scopes.has(each));
   if (noScope !== undefined) {
     return refused('policy_scope', `scope does not hold the word ${JSON.stringify(noScope)}`, issuer);
   }

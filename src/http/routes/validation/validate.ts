@@ -6,7 +6,6 @@ import type { Validator } from '../../../tokens/validation/validator.ts';
 import type { Attempt } from '../../exact.ts';
 import { problem, type HttpErrorCode } from '../../problem.ts';
 import type { RequestCounts } from '../../request-counts.ts';
-import { parseTarget } from '../../target.ts';
 
 /** What `/validate` works with. */
 export interface ValidateOptions {
@@ -16,8 +15,19 @@ export interface ValidateOptions {
   readonly lifecycle: { readonly draining: boolean };
 }
 
-/** Bytes of a body that are read away; after more the connection ends with the answer. */
+/**
+ * A target that is answered here, in origin or absolute form, and its query.
+ *
+ * As sent, and not percent-decoded: what Envoy appends is the path of somebody else's request, which need not even be
+ * well encoded.
+ */
+const ownTarget = /^(?:[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?#]*)?\/+validate(?:\/[^?#]*)?(?:\?([^#]*))?(?:#|$)/u;
+
+/** Bytes of a body that are read away; a longer one ends the connection. */
 const drainLimit = 64 * 1024;
+
+/** Milliseconds a longer body is read for after the answer. */
+const linger = 1000;
 
 /** Longest `X-Auth-Groups`; a longer list is in the body alone, because proxies drop answers with large headers. */
 const longestHeader = 8 * 1024;
@@ -32,23 +42,26 @@ const longestHeader = 8 * 1024;
 export const createValidateAttempt = (options: ValidateOptions): Attempt => {
   const { log } = options;
   return (request, response) => {
-    const { url = '' } = request;
-    if (!url.includes('/validate')) return false;
-    const target = parseTarget(url);
-    if (target === undefined || !/^\/validate(?:\/|$)/u.test(target.collapsed)) return false;
-    drain(request, response);
-    answer(options, target.query, request, response).catch((error: unknown) => {
+    const target = ownTarget.exec(request.url ?? '');
+    if (target === null) return false;
+    request.on('error', () => undefined).resume();
+    const exchange = { request, response };
+    answer(options, target[1] ?? '', exchange).catch((error: unknown) => {
       // Nothing about a token leads here; whatever it was, the request is not let through.
       log.error({ err: error }, 'a token could not be validated');
-      refuse(options, response, 'invalid_token');
+      refuse(options, exchange, 'invalid_token');
     });
     return true;
   };
 };
 
 /** The token of a request (RFC 6750 §2.1); empty without one. */
-export const bearerToken = (request: IncomingMessage): string =>
-  /^bearer +(.*)$/isu.exec(request.headers.authorization ?? '')?.[1]?.trim() ?? '';
+const bearerToken = ({ headers }: IncomingMessage): string =>
+  /^bearer +(.*)$/isu.exec(headers.authorization ?? '')?.[1] ?? '';
+
+/** Whether a request has two `Authorization` lines: nobody can tell which of them the guarded service will read. */
+const isAmbiguous = ({ rawHeaders }: IncomingMessage): boolean =>
+  rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length > 1;
 
 /** What the query of a request demands beside validity. Each parameter may be repeated; `scope` may hold several words. */
 export const policyOf = (query: string): Policy => {
@@ -61,32 +74,28 @@ export const policyOf = (query: string): Policy => {
   };
 };
 
-const answer = async (
-  options: ValidateOptions,
-  query: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> => {
-  const token = bearerToken(request);
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+const answer = async (options: ValidateOptions, query: string, exchange: Exchange): Promise<void> => {
+  const token = bearerToken(exchange.request);
   if (token === '') {
-    refuse(options, response, 'unauthorized');
+    refuse(options, exchange, 'unauthorized');
+    return;
+  }
+  if (isAmbiguous(exchange.request)) {
+    refuse(options, exchange, 'invalid_token');
     return;
   }
   const outcome = await options.validator.validate(token, policyOf(query));
   if (!outcome.valid) {
     options.log.debug({ reason: outcome.reason, issuer: outcome.issuer }, 'token refused');
-    refuse(options, response, isPolicy(outcome.reason) ? 'forbidden' : 'invalid_token');
+    refuse(options, exchange, isPolicy(outcome.reason) ? 'forbidden' : 'invalid_token');
     return;
   }
-  const body = Buffer.from(JSON.stringify(claimsOf(outcome)));
-  options.counts.bump('validation', 200);
-  response.writeHead(200, {
-    ...common(options),
-    'content-type': 'application/json',
-    'content-length': body.byteLength,
-    ...identityHeaders(outcome),
-  });
-  response.end(body);
+  send(options, exchange, 200, 'application/json', claimsOf(outcome), identityHeaders(outcome));
 };
 
 /** The claims of a token as callers get them: those of the token, with the groups from wherever they came. */
@@ -132,36 +141,47 @@ const challenges = {
   forbidden: 'Bearer error="insufficient_scope"',
 } as const;
 
-const refuse = (options: ValidateOptions, response: ServerResponse, code: keyof typeof sentences): void => {
-  if (response.headersSent) return;
+const refuse = (options: ValidateOptions, exchange: Exchange, code: keyof typeof sentences): void => {
+  if (exchange.response.headersSent) return;
   const document = problem(code, sentences[code]);
-  const body = Buffer.from(JSON.stringify(document));
-  options.counts.bump('validation', document.status);
-  response.writeHead(document.status, {
-    ...common(options),
-    'content-type': 'application/problem+json',
-    'content-length': body.byteLength,
+  send(options, exchange, document.status, 'application/problem+json', document, {
     'www-authenticate': challenges[code],
   });
-  response.end(body);
 };
 
-const common = ({ lifecycle }: ValidateOptions): Record<string, string> => ({
-  'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
-  ...(lifecycle.draining ? { connection: 'close' } : {}),
-});
+/** Whether the body of a request may go on for longer than anybody wants to read it. */
+const isTooLong = ({ complete, headers }: IncomingMessage): boolean =>
+  !complete &&
+  (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > drainLimit);
 
-/** Reads a body away without holding it, so that the connection can be used again; a long one ends it. */
-const drain = (request: IncomingMessage, response: ServerResponse): void => {
-  let read = 0;
-  request.on('data', (chunk: Buffer) => {
-    read += chunk.byteLength;
-    if (read <= drainLimit) return;
-    request.pause();
-    if (!response.headersSent) response.setHeader('connection', 'close');
-    response.once('finish', () => request.socket.destroySoon());
-    if (response.writableFinished) request.socket.destroySoon();
+/** Writes an answer. Bodies are read away unseen, so that the connection can be used again; a long one ends it. */
+const send = (
+  { counts, lifecycle }: ValidateOptions,
+  { request, response }: Exchange,
+  status: number,
+  type: string,
+  document: object,
+  headers: Record<string, string>,
+): void => {
+  const body = Buffer.from(JSON.stringify(document));
+  const closes = isTooLong(request);
+  counts.bump('validation', status);
+  response.writeHead(status, {
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'content-type': type,
+    'content-length': body.byteLength,
+    ...headers,
+    ...(closes || lifecycle.draining ? { connection: 'close' } : {}),
   });
-  request.on('error', () => undefined);
+  if (!closes) {
+    response.end(body);
+    return;
+  }
+  // Node closes the connection as soon as the answer ends. With a body still coming in that would be a reset, and the
+  // client might lose the answer.
+  response.write(body);
+  const end = (): void => void response.end();
+  request.once('end', end);
+  setTimeout(end, linger).unref();
 };
