@@ -44,11 +44,12 @@ export const reloader = ({ load, service, log, running }: ReloadParts): (() => v
         sources: loaded.config.sources,
         sets: loaded.config.sets,
       };
+      log.level = next.log.level;
       await service.apply(next);
       config = next;
-      log.level = config.log.level;
       log.info({ file: loaded.file }, 'configuration reloaded');
     } catch (error) {
+      log.level = config.log.level;
       log.error(`the configuration was not reloaded, the running one stays: ${(error as Error).message}`);
     }
   };
