@@ -3,8 +3,18 @@ import type { AddressInfo } from 'node:net';
 import type { Provider } from 'oidc-provider';
 import { vi } from 'vitest';
 
-const client = { id: 'somebody', secret: 'a secret of this test and no other' };
+const secret = 'a secret of this test and no other';
 const resource = 'urn:jwksd:test:api';
+const scopes = ['read', 'client_jwks_registration_scope'];
+
+/** What a token is asked for with. */
+export interface TokenRequest {
+  /** One of the provider's clients. */
+  readonly client?: string;
+  readonly scope?: string;
+  /** An opaque one, which only the provider's introspection endpoint understands. */
+  readonly opaque?: boolean;
+}
 
 /**
  * A real identity provider (the package `oidc-provider`) on loopback, whose signing keys a test rotates.
@@ -16,19 +26,24 @@ export class IdentityProvider {
   /** Paths asked for so far. */
   readonly requests: string[] = [];
   readonly #port: number;
+  readonly #clients: readonly string[];
   #server: Server;
   #answer: RequestListener = () => undefined;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, clients: readonly string[]) {
     this.#server = server;
+    this.#clients = clients;
     this.#port = (server.address() as AddressInfo).port;
     this.issuer = `http://127.0.0.1:${this.#port}`;
     this.#attach();
   }
 
-  /** Starts a provider with these private JWKs; the first that fits signs. */
-  static async start(keys: readonly object[]): Promise<IdentityProvider> {
-    const provider = new IdentityProvider(await listen(0));
+  /** Starts a provider with these private JWKs; the first that fits signs. All clients have the same secret. */
+  static async start(
+    keys: readonly object[],
+    clients: readonly string[] = ['somebody'],
+  ): Promise<IdentityProvider> {
+    const provider = new IdentityProvider(await listen(0), clients);
     await provider.rotate(keys);
     return provider;
   }
@@ -37,23 +52,23 @@ export class IdentityProvider {
   async rotate(keys: readonly object[]): Promise<void> {
     const provider = await make(this.issuer, {
       jwks: { keys },
-      clients: [
-        {
-          client_id: client.id,
-          client_secret: client.secret,
-          grant_types: ['client_credentials'],
-          redirect_uris: [],
-          response_types: [],
-        },
-      ],
+      clients: this.#clients.map((id) => ({
+        client_id: id,
+        client_secret: secret,
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+      })),
+      scopes,
       ttl: { ClientCredentials: 600 },
       features: {
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
+        introspection: { enabled: true, allowedPolicy: () => true },
         resourceIndicators: {
           enabled: true,
           getResourceServerInfo: () => ({
-            scope: 'read',
+            scope: scopes.join(' '),
             audience: resource,
             accessTokenFormat: 'jwt',
             jwt: { sign: { alg: 'RS256' } },
@@ -65,15 +80,30 @@ export class IdentityProvider {
   }
 
   /** An access token of the client credentials grant, signed by the provider (RFC 6749 §4.4, RFC 8707, RFC 9068). */
-  async token(): Promise<string> {
+  async token({ client = 'somebody', scope = 'read', opaque = false }: TokenRequest = {}): Promise<string> {
+    const credentials = `${encodeURIComponent(client)}:${encodeURIComponent(secret)}`;
     const response = await fetch(`${this.issuer}/token`, {
       method: 'POST',
-      headers: { authorization: `Basic ${btoa(`${client.id}:${encodeURIComponent(client.secret)}`)}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials', resource, scope: 'read' }),
+      headers: { authorization: `Basic ${btoa(credentials)}` },
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        scope,
+        ...(opaque ? {} : { resource }),
+      }),
     });
     const body = (await response.json()) as { access_token?: string };
     if (body.access_token === undefined) throw new Error(`no token: ${JSON.stringify(body)}`);
     return body.access_token;
+  }
+
+  /** The secret of every client. */
+  get secret(): string {
+    return secret;
+  }
+
+  /** The audience of tokens that are not opaque. */
+  get audience(): string {
+    return resource;
   }
 
   /** Stops listening and cuts every connection. */

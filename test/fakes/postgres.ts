@@ -45,7 +45,8 @@ const programs = async (home: string): Promise<string> => {
   return bin;
 };
 
-const freePort = async (): Promise<number> =>
+/** A port that nobody listens on at this moment. */
+export const freePort = async (): Promise<number> =>
   await new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

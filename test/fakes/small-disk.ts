@@ -6,8 +6,8 @@ import path from 'node:path';
 import { expect } from 'vitest';
 import { temporaryDirectory } from './jwksd.ts';
 
-const mount = (directory: string): void => {
-  const options = ['-t', 'tmpfs', '-o', 'size=64k', 'jwksd-test', directory];
+const mount = (directory: string, size = '64k'): void => {
+  const options = ['-t', 'tmpfs', '-o', `size=${size}`, 'jwksd-test', directory];
   execFileSync('mount', options, { stdio: 'ignore' });
 };
 
@@ -25,7 +25,7 @@ export const mayMount = ((): boolean => {
   }
 })();
 
-/** A file system of its own with room for a few pages, and means to fill and to free it. */
+/** A file system of its own with room for a few pages (64 KiB unless given), and means to fill and to free it. */
 export interface SmallDisk extends AsyncDisposable {
   readonly path: string;
   fill(): Promise<void>;
@@ -33,9 +33,9 @@ export interface SmallDisk extends AsyncDisposable {
 }
 
 /** Mounts a small disk; it goes when it is disposed of. */
-export const smallDisk = async (): Promise<SmallDisk> => {
+export const smallDisk = async (size?: '512k'): Promise<SmallDisk> => {
   const directory = await temporaryDirectory();
-  mount(directory.path);
+  mount(directory.path, size);
   const filler = path.join(directory.path, '.filler');
   return {
     path: directory.path,
