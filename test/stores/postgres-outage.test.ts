@@ -257,6 +257,6 @@ describe('a PostgreSQL store', () => {
       );
       expect(row?.['scans']).toBeGreaterThan(3);
       expect(row?.['read']).toBeLessThan(20_000);
-    });
+    }, 10_000);
   });
 });

@@ -133,7 +133,7 @@ test('while PostgreSQL is killed and started again under load, published sets ne
     load.over = true;
     await Promise.all([...writers, ...readers]);
   }
-  expect([...writes.keys()].sort()).toEqual([200, 503]);
+  expect(new Set(writes.keys())).toEqual(new Set([200, 503]));
   expect(readings.length).toBeGreaterThan(50);
   expect(new Set(readings)).toEqual(new Set([200]));
 

@@ -76,6 +76,8 @@ describe('an introspection endpoint', () => {
   });
 });
 
+const at = (ms: number): number => Math.floor((Date.now() + ms) / 1000);
+
 test.each([
   ['a minute behind', -60_000],
   ['half a minute ahead', 30_000],
@@ -84,7 +86,6 @@ test.each([
   const server = await world.start();
   await ready(server);
   const token = await world.token('app');
-  const at = (ms: number): number => Math.floor((Date.now() + ms) / 1000);
   const key = await makeKey();
   expect((await register(server, token, await prove(key, 'app', { iat: at(off) }))).status).toBe(200);
   const late = await register(server, token, await prove(key, 'app', { iat: at(-310_000) }));
