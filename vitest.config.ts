@@ -4,7 +4,14 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/keycloak/**', 'test/prometheus/**', 'test/tools/**', 'test/terminal/**', 'test/shell/**'],
+    exclude: [
+      'test/keycloak/**',
+      'test/prometheus/**',
+      'test/tools/**',
+      'test/terminal/**',
+      'test/shell/**',
+      'test/gateways/**',
+    ],
     // Acceptance tests spawn whole processes; two files at a time keeps a two-core machine honest.
     maxWorkers: 2,
     testTimeout: 20_000,
