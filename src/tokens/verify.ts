@@ -79,10 +79,26 @@ export const verifyToken = async (
   const parsed = parseCompactJws(token, options.maxBytes ?? longestToken);
   if (!parsed.ok) return { valid: false, ...unreadable(parsed) };
   const { jws } = parsed;
-  const { header } = jws;
   const payload = readObject(jws.payload);
-  if (!payload.ok) return { valid: false, ...malformed(payloadProblem[payload.reason]), header };
-  const claims = payload.members;
+  if (!payload.ok) {
+    return { valid: false, ...malformed(payloadProblem[payload.reason]), header: jws.header };
+  }
+  return await verifyRead({ jws, claims: payload.members }, keys, options);
+};
+
+/** A token that was taken apart, and of which nothing is verified. */
+export interface ReadToken {
+  readonly jws: CompactJws;
+  readonly claims: Members;
+}
+
+/** The rest of {@link verifyToken}, for who had to look into the token to know whose keys to verify it with. */
+export const verifyRead = async (
+  { jws, claims }: ReadToken,
+  keys: readonly Key[],
+  options: Omit<VerifyOptions, 'maxBytes'>,
+): Promise<Verification> => {
+  const { header } = jws;
   const judged = judgeHeader(jws, options.algorithms);
   if ('reason' in judged) return { valid: false, ...judged, header };
   const chosen = chooseKeys(judged, keys, options.tryOtherKids === true);

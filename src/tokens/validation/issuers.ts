@@ -3,7 +3,7 @@ import { excerpt } from '../../jwk/excerpt.ts';
 import type { Key } from '../../jwk/key.ts';
 import { readObject, type Members } from '../json-object.ts';
 import { parseCompactJws } from '../jws.ts';
-import { verifyToken, type Verification } from '../verify.ts';
+import { verifyRead, type ReadToken, type Verification } from '../verify.ts';
 import { refused, type Refused } from './outcome.ts';
 import { isSubject } from './subject.ts';
 
@@ -49,28 +49,32 @@ export const validateSigned = async (
   issuers: readonly Issuer[],
   clock: Pick<Clock, 'wall'>,
 ): Promise<SignedBy | Refused> => {
-  const named = peek(token);
-  if ('valid' in named) return named;
-  const issuer = issuerOf(named.iss, issuers);
+  const read = readToken(token);
+  if ('valid' in read) return read;
+  const { iss } = read.claims;
+  if (iss !== undefined && typeof iss !== 'string') {
+    return refused('bad_claim', 'iss is not a text (RFC 7519 §4.1.1)');
+  }
+  const issuer = issuerOf(iss, issuers);
   if (issuer === undefined) {
     const hint =
-      named.iss === undefined
+      iss === undefined
         ? 'the token has no iss, and no entry of validation.issuers takes tokens without one'
-        : `no entry of validation.issuers has the issuer ${JSON.stringify(excerpt(named.iss))}; compare it letter by letter`;
+        : `no entry of validation.issuers has the issuer ${JSON.stringify(excerpt(iss))}; compare it letter by letter`;
     return refused('unknown_issuer', hint);
   }
-  let outcome = await verifyWith(token, issuer, clock);
-  const { kid } = named;
-  if (!outcome.valid && outcome.reason === 'unknown_kid' && kid !== undefined) {
+  let outcome = await verifyWith(read, issuer, clock);
+  const { kid } = read.jws.header;
+  if (!outcome.valid && outcome.reason === 'unknown_kid' && typeof kid === 'string') {
     await issuer.demand(kid);
-    outcome = await verifyWith(token, issuer, clock);
+    outcome = await verifyWith(read, issuer, clock);
   }
   if (!outcome.valid) return refused(outcome.reason, outcome.detail, issuer.name);
   return judgeClaims(outcome.claims, issuer);
 };
 
 /** What a token says of itself before anybody vouches for it. */
-const peek = (token: string): { iss: string | undefined; kid: string | undefined } | Refused => {
+const readToken = (token: string): ReadToken | Refused => {
   if (token === '') return refused('no_token', 'there is no token; send it as Authorization: Bearer');
   const parsed = parseCompactJws(token, longestToken);
   if (!parsed.ok) {
@@ -80,14 +84,10 @@ const peek = (token: string): { iss: string | undefined; kid: string | undefined
       ? refused('opaque', `this is not a signed JWT: ${detail}`)
       : refused('malformed', `this is not a signed JWT: ${detail}`);
   }
-  const { header, payload } = parsed.jws;
-  const claims = readObject(payload);
+  const { jws } = parsed;
+  const claims = readObject(jws.payload);
   if (!claims.ok) return refused('malformed', 'the payload is not one JSON object with each member once');
-  const { iss } = claims.members;
-  if (iss !== undefined && typeof iss !== 'string') {
-    return refused('bad_claim', 'iss is not a text (RFC 7519 §4.1.1)');
-  }
-  return { iss, kid: typeof header['kid'] === 'string' ? header['kid'] : undefined };
+  return { jws, claims: claims.members };
 };
 
 const issuerOf = (iss: string | undefined, issuers: readonly Issuer[]): Issuer | undefined =>
@@ -95,16 +95,15 @@ const issuerOf = (iss: string | undefined, issuers: readonly Issuer[]): Issuer |
   issuers.find(({ issuer }) => issuer === undefined);
 
 const verifyWith = async (
-  token: string,
+  token: ReadToken,
   { issuer, keys, algorithms, clockSkew, allowNoExp }: Issuer,
   clock: Pick<Clock, 'wall'>,
 ): Promise<Verification> =>
-  await verifyToken(token, keys(), {
+  await verifyRead(token, keys(), {
     clock,
     algorithms,
     clockSkew: clockSkew / 1000,
     allowNoExp,
-    maxBytes: longestToken,
     // Whoever signs for no fixed issuer was given a PEM, which has no kid to put into the token.
     tryOtherKids: issuer === undefined,
   });
