@@ -11,9 +11,11 @@ import type { RegistrationStore } from '../src/stores/store.ts';
 import { startPostgres } from '../test/fakes/postgres.ts';
 import { peer } from './support/process.ts';
 import { quantile, registrationOf } from './support/registrations.ts';
+import { httpColumns, measureHttp } from './support/registrations-http.ts';
 import { print, printTable, shown } from './support/report.ts';
 
-// Registration stores at 1,000 to 1,000,000 keys: registrations per second, lookups, start, memory. Arguments: `lmdb`,
+// Registration stores at 1,000 to 1,000,000 keys: registrations per second, lookups, start, memory; then the whole
+// program on the fullest of them. Arguments: `lmdb`,
 // `postgres`, and the highest number of keys; all of it when there are none.
 
 const sizes = [1000, 10_000, 100_000, 1_000_000];
@@ -180,13 +182,18 @@ print(
   `${lanes} registrations at a time for ${measuredMs / 1000} s; 10,000 lookups of random clients, one after the other, in a process of its own`,
 );
 const rows: string[][] = [];
+const httpRows: string[][] = [];
 for (const [name, open] of Object.entries(stores)) {
   if (names.length > 0 && !names.includes(name)) continue;
   const filled = await open();
   try {
     rows.push(...(await measure(name, filled, largest)));
+    httpRows.push(await measureHttp(filled.options, largest));
+    print(httpRows.at(-1)?.join(' | ') ?? '');
   } finally {
     await filled.close();
   }
 }
 printTable(columns, rows);
+print('the built program over HTTP, 32 requests at a time, load and server on the same machine');
+printTable(httpColumns, httpRows);
