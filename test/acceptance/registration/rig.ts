@@ -1,8 +1,8 @@
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { calculateJwkThumbprint, SignJWT, type JWK } from 'jose';
-import { startJwksd, temporaryDirectory, type ChildOptions, type Running } from '../../fakes/jwksd.ts';
+import { root, startJwksd, temporaryDirectory, type ChildOptions, type Running } from '../../fakes/jwksd.ts';
 import { freePort } from '../../fakes/postgres.ts';
 import { FakeUpstream, ok } from '../../fakes/upstream.ts';
 import { makeSigner, setOf, type Signer } from '../signer.ts';
@@ -147,4 +147,15 @@ export const createWorld = async (): Promise<World> => {
       await directory[Symbol.asyncDispose]();
     },
   };
+};
+
+/** docs/registration.md. */
+export const page = async (): Promise<string> =>
+  await readFile(path.join(root, 'docs/registration.md'), 'utf8');
+
+/** The client that the page has in a language. */
+export const documentedClient = (text: string, language: string): string => {
+  const [, code] = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'mu').exec(text) ?? [];
+  if (code === undefined) throw new Error(`docs/registration.md has no client in ${language}`);
+  return code;
 };
