@@ -2,6 +2,7 @@ import { lintRules } from '../jwk/lint-rules.ts';
 import type { Finding } from '../jwk/lint.ts';
 import type { WithheldReason } from '../keyring/snapshot.ts';
 import type { SourceStatus } from '../sources/source.ts';
+import type { SystemTokenState } from '../tokens/validation/system-token.ts';
 import { table } from './table.ts';
 
 /** What `check` found of one set. */
@@ -28,7 +29,10 @@ const longestList = 20;
 export const checkReport = (
   statuses: readonly SourceStatus[],
   sets: readonly SetReport[],
-  offline: boolean,
+  {
+    offline,
+    systemToken,
+  }: { readonly offline: boolean; readonly systemToken?: SystemTokenState | undefined },
 ): string => {
   const rows = [
     ...statuses.map((status) => sourceRow(status, offline && status.state === 'INIT')),
@@ -38,7 +42,14 @@ export const checkReport = (
     table(['SOURCE OR SET', 'TYPE OR PROFILE', 'STATE', 'KEYS', 'LEFT OUT', 'REMARK'], rows),
     ...statuses.flatMap(sourceLines),
     ...sets.flatMap(setLines),
+    ...(systemToken === undefined ? [] : [systemTokenLine(systemToken)]),
   ].join('');
+};
+
+const systemTokenLine = (state: SystemTokenState): string => {
+  if (state.valid) return '  the system token is valid\n';
+  const verdict = state.undecided ? 'cannot be judged now' : 'IS NOT VALID';
+  return `  the system token ${verdict}: ${state.reason}: ${state.hint}\n`;
 };
 
 const sourceRow = (

@@ -40,6 +40,7 @@ export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
     version,
     clockJumps: () => service.clockWatch.jumps,
     registration: () => registration,
+    validation: () => validation?.figures(),
   });
   const common = { keyring, log, lifecycle, metrics, version };
   const tls = config.server.tls === null ? undefined : await openTls(config.server.tls, log);
@@ -53,7 +54,7 @@ export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
     features: [registration, validation].flatMap((each) => each?.feature ?? []),
   });
   const ops = config.ops.enabled
-    ? buildOps({ ...common, ...config.ops, registrations: registration?.store })
+    ? buildOps({ ...common, ...config.ops, registrations: registration?.store, validation })
     : undefined;
   tls?.watch(app);
 
@@ -62,6 +63,7 @@ export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
     if (ops !== undefined) await drain(ops, 1000);
     tls?.close();
     await registration?.close();
+    validation?.close();
     await service.close();
   };
   const { delay, grace } = config.shutdown;
@@ -82,6 +84,7 @@ export const serve = async (parsed: Parsed, io: Io): Promise<never> => {
   try {
     // What can be known without the network is there before the first request is.
     await service.apply(config);
+    await validation?.start();
     const url = await listen(app, config.server, config.server.tls !== null);
     const opsUrl = ops === undefined ? undefined : await listen(ops, config.ops, false);
     io.stderr.write(banner(config, config.server.publicUrl ?? url, opsUrl));

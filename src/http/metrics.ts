@@ -1,4 +1,6 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { declareOn, type Sample } from './declare-metrics.ts';
+import { declareValidation, type ValidationFigures } from './validation-metrics.ts';
 import { createRequestCounts, type RequestCounts } from './request-counts.ts';
 import type { RegistrationOutcomes } from './routes/registration/audit.ts';
 import type { KeyringView } from '../keyring/keyring.ts';
@@ -15,39 +17,6 @@ export interface Metrics {
 }
 
 const states: readonly SourceState[] = ['INIT', 'DOWN', 'RESTORED', 'FRESH', 'STALE', 'EXPIRED'];
-
-type Labels = Record<string, string | number>;
-type Sample = readonly [labels: Labels, value: number];
-
-type Declare = (name: string, help: string, labelNames: string[], read: () => Iterable<Sample>) => void;
-
-/** Declares metrics whose values are read when they are scraped, so that nothing has to keep them current. */
-const declareOn = (registry: Registry): { readonly gauge: Declare; readonly counter: Declare } => ({
-  gauge: (name, help, labelNames, read) => {
-    const metric: Gauge = new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
-      collect: () => fill(metric, read()),
-    });
-  },
-  counter: (name, help, labelNames, read) => {
-    const metric: Counter = new Counter({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
-      collect: () => fill(metric, read()),
-    });
-  },
-});
-
-/** A counter is set anew like a gauge: what it counts is counted elsewhere. */
-const fill = (metric: Gauge | Counter, samples: Iterable<Sample>): void => {
-  metric.reset();
-  for (const [labels, value] of samples) metric.inc(labels, value);
-};
 
 /** One sample per source for which `read` has a value. */
 const perSource = function* (
@@ -103,6 +72,8 @@ export interface MetricsOptions {
   readonly clockJumps: () => number;
   /** The registration of keys; undefined where there is none, or while it is being opened. */
   readonly registration?: () => RegistrationView | undefined;
+  /** Undefined where no tokens are validated. */
+  readonly validation?: () => ValidationFigures | undefined;
 }
 
 /**
@@ -225,6 +196,7 @@ export const createMetrics = (options: MetricsOptions): Metrics => {
   counter('jwksd_lkg_errors_total', 'Writes of last-known-good files that failed.', source, () =>
     perSource(read(), (status) => status.remembered?.errors),
   );
+  declareValidation({ gauge, counter }, () => options.validation?.());
   const observed = new Set<string>();
   const durations = new Histogram({
     name: 'jwksd_upstream_fetch_duration_seconds',

@@ -7,6 +7,7 @@ import { answerClientError } from './client-errors.ts';
 import type { Metrics } from './metrics.ts';
 import { createRefusals, registerDefaults } from './problem.ts';
 import { deniedRoutes } from './routes/denied.ts';
+import { explainRoute, type ExplainOptions } from './routes/explain.ts';
 import { registerMetrics } from './routes/metrics.ts';
 import { probePaths, registerProbes } from './routes/probes.ts';
 import { refreshRoute } from './routes/refresh.ts';
@@ -30,6 +31,15 @@ export interface OpsOptions {
   readonly token: string | null;
   /** Registered keys, where clients may register some. */
   readonly registrations?: RegistrationStore | undefined;
+  /** The validation of tokens, where there is one. */
+  readonly validation?: OpsValidation | undefined;
+}
+
+/** What the ops listener tells of the validation of tokens. */
+export interface OpsValidation {
+  readonly explainer: ExplainOptions['explainer'];
+  /** For `/status`. */
+  readonly status: () => object;
 }
 
 const requestTimeout = 10_000;
@@ -61,7 +71,13 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
   app.addHook('onRequest', createHostGuard({ token, host, refusals }));
   registerProbes(app, { keyring, lifecycle });
   registerMetrics(app, metrics);
-  registerStatus(app, { keyring, lifecycle, version, registrations: options.registrations });
+  registerStatus(app, {
+    keyring,
+    lifecycle,
+    version,
+    registrations: options.registrations,
+    validation: options.validation?.status,
+  });
   const guard = createWriteGuard({ token, host, refusals });
   void app.register(refreshRoute, { keyring, log, refusals, guard });
   void app.register(deniedRoutes, { keyring, log, refusals, guard });
@@ -70,6 +86,11 @@ export const buildOps = (options: OpsOptions): FastifyInstance => {
     void app.register(registrationsRoutes, { store: registrations, log, refusals, guard });
     refuseOtherMethods(app, '/registrations', ['GET', 'HEAD'], refusals.refuse);
     refuseOtherMethods(app, '/registrations/:client/:jkt', ['DELETE'], refusals.refuse);
+  }
+  if (options.validation !== undefined) {
+    const { explainer } = options.validation;
+    void app.register(explainRoute, { explainer, refusals, guard, hasToken: token !== null });
+    refuseOtherMethods(app, '/validate', ['POST'], refusals.refuse);
   }
   for (const url of readPaths) refuseOtherMethods(app, url, ['GET', 'HEAD'], refusals.refuse);
   refuseOtherMethods(app, refreshPath, ['POST'], refusals.refuse);

@@ -4,6 +4,7 @@ import type { KeyCache } from '../sources/key-cache.ts';
 import type { Log, RefreshOutcome, Source, SourceStatus } from '../sources/source.ts';
 import { buildSnapshot, emptySnapshot, type SetSpec } from './build.ts';
 import { Demand } from './demand.ts';
+import { Departures } from './departures.ts';
 import type { DeniedKey, DenyList } from './deny-list.ts';
 import type { PublishedKey, SetSnapshot, Snapshot } from './snapshot.ts';
 
@@ -27,6 +28,8 @@ export interface KeyringView {
   demand(set: SetSnapshot, name: KeyName): Promise<readonly PublishedKey[]>;
   /** The keys a source holds, those an operator denied left out; empty when there is no such source. */
   sourceKeys(source: string): readonly Key[];
+  /** Milliseconds since the epoch at which a `kid` left a set; undefined unless this process saw it leave. */
+  leftAt(set: string, kid: string): number | undefined;
   /** The keys an operator took out of every set. */
   denied(): readonly DeniedKey[];
   /** Their thumbprints. Another set whenever anything changed. */
@@ -67,6 +70,7 @@ export class Keyring implements KeyringView {
   readonly #log: Log;
   readonly #demand: Demand;
   readonly #denyList: DenyList;
+  readonly #departures = new Departures();
   #sources = new Map<string, Source>();
   #sets: readonly SetSpec[] = [];
   #current: Snapshot = emptySnapshot;
@@ -161,6 +165,10 @@ export class Keyring implements KeyringView {
     return this.#denyList.thumbprints;
   }
 
+  leftAt(set: string, kid: string): number | undefined {
+    return this.#departures.at(set, kid);
+  }
+
   denied(): readonly DeniedKey[] {
     return this.#denyList.list();
   }
@@ -224,6 +232,7 @@ export class Keyring implements KeyringView {
     for (const [name, set] of after.sets) {
       const old = before.sets.get(name);
       if (old === set) continue;
+      if (old !== undefined) this.#departures.note(old, set, this.#clock.wall());
       const etag = set.document?.identity.etag;
       const what = { set: name, keys: set.keys.length, withheld: set.withheld.length, etag };
       if (set.refusal !== undefined && set.refusal !== old?.refusal)

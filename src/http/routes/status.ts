@@ -12,6 +12,8 @@ export interface StatusOptions {
   readonly version: string;
   /** Absent where clients register no keys. */
   readonly registrations?: RegistrationStore | undefined;
+  /** The validation of tokens, where there is one. */
+  readonly validation?: (() => object) | undefined;
 }
 
 const seconds = (milliseconds: number | undefined): number | null =>
@@ -63,7 +65,7 @@ const setStatus = (set: SetSnapshot): object => ({
 
 /** `GET /status`: everything about sources, sets and the store of registered keys. Dates are RFC 3339, durations seconds, absent values null. */
 export const registerStatus = (app: FastifyInstance, options: StatusOptions): void => {
-  const { keyring, lifecycle, version, registrations } = options;
+  const { keyring, lifecycle, version, registrations, validation } = options;
   app.get('/status', (_request, reply) => {
     const { generation, readiness, sets } = keyring.current;
     const status = {
@@ -75,6 +77,7 @@ export const registerStatus = (app: FastifyInstance, options: StatusOptions): vo
       sources: keyring.sourceStatuses().map(sourceStatus),
       sets: [...sets.values()].map(setStatus),
       registration: registrations === undefined ? null : storeStatus(registrations),
+      validation: validation?.() ?? null,
     };
     return reply
       .headers({ 'content-type': 'application/json', 'cache-control': 'no-store' })

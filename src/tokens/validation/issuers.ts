@@ -6,6 +6,7 @@ import { parseCompactJws } from '../jws.ts';
 import { verifyRead, type ReadToken, type Verification } from '../verify.ts';
 import { refused, type Refused } from './outcome.ts';
 import { isSubject } from './subject.ts';
+import type { VerifiedTokens } from './verified-tokens.ts';
 
 /** An issuer, and the keys that are its own. */
 export interface Issuer {
@@ -13,7 +14,11 @@ export interface Issuer {
   readonly name: string;
   /** `iss` exactly; undefined: tokens of any issuer that no other entry names, and those without `iss`. */
   readonly issuer: string | undefined;
-  /** The keys that verify its tokens at this moment, and nothing else does (RFC 8725 §3.8). */
+  /**
+   * The keys that verify its tokens at this moment, and nothing else does (RFC 8725 §3.8).
+   *
+   * The same array for as long as they are the same keys.
+   */
   readonly keys: () => readonly Key[];
   /** One bounded refresh for a `kid` that is not among them; resolves when it is over, whatever came of it. */
   readonly demand: (kid: string) => Promise<unknown>;
@@ -42,18 +47,21 @@ export const longestToken = 16 * 1024;
  * Validates a token with the keys of the issuer it names, and with no other's.
  *
  * Which issuer is asked is decided by `iss` before anything is verified; the signature then vouches for it. An unknown
- * `kid` costs one bounded refresh of that issuer's keys.
+ * `kid` costs one bounded refresh of that issuer's keys. `verified` spares tokens it knows the signature alone.
  */
 export const validateSigned = async (
   token: string,
   issuers: readonly Issuer[],
   clock: Pick<Clock, 'wall'>,
+  verified?: VerifiedTokens,
 ): Promise<SignedBy | Refused> => {
+  const known = verified?.get(token);
+  if (known !== undefined) return known;
   const read = readToken(token);
   if ('valid' in read) return read;
   const { iss } = read.claims;
   if (iss !== undefined && typeof iss !== 'string') {
-    return refused('bad_claim', 'iss is not a text (RFC 7519 §4.1.1)');
+    return refused('bad_claim', 'iss is not a text (RFC 7519 §4.1.1); have the signer write it as one');
   }
   const issuer = issuerOf(iss, issuers);
   if (issuer === undefined) {
@@ -63,14 +71,18 @@ export const validateSigned = async (
         : `no entry of validation.issuers has the issuer ${JSON.stringify(excerpt(iss))}; compare it letter by letter`;
     return refused('unknown_issuer', hint);
   }
-  let outcome = await verifyWith(read, issuer, clock);
+  let keys = issuer.keys();
+  let outcome = await verifyWith(read, keys, issuer, clock);
   const { kid } = read.jws.header;
   if (!outcome.valid && outcome.reason === 'unknown_kid' && typeof kid === 'string') {
     await issuer.demand(kid);
-    outcome = await verifyWith(read, issuer, clock);
+    keys = issuer.keys();
+    outcome = await verifyWith(read, keys, issuer, clock);
   }
   if (!outcome.valid) return refused(outcome.reason, outcome.detail, issuer.name);
-  return judgeClaims(outcome.claims, issuer);
+  const signed = judgeClaims(outcome.claims, issuer);
+  if (signed.valid) verified?.add(token, signed, keys);
+  return signed;
 };
 
 /** What a token says of itself before anybody vouches for it. */
@@ -96,10 +108,11 @@ const issuerOf = (iss: string | undefined, issuers: readonly Issuer[]): Issuer |
 
 const verifyWith = async (
   token: ReadToken,
-  { issuer, keys, algorithms, clockSkew, allowNoExp }: Issuer,
+  keys: readonly Key[],
+  { issuer, algorithms, clockSkew, allowNoExp }: Issuer,
   clock: Pick<Clock, 'wall'>,
 ): Promise<Verification> =>
-  await verifyRead(token, keys(), {
+  await verifyRead(token, keys, {
     clock,
     algorithms,
     clockSkew: clockSkew / 1000,

@@ -31,17 +31,29 @@ export const judgePolicy = (
   const audiences = new Set(audienceOf(claims));
   const noAudience = audience.find((each) => !audiences.has(each));
   if (noAudience !== undefined) {
-    return refused('policy_audience', `aud does not hold ${JSON.stringify(noAudience)}`, issuer);
+    return refused(
+      'policy_audience',
+      `aud does not hold ${JSON.stringify(noAudience)}; have the client ask for a token for it, or the caller ask for less`,
+      issuer,
+    );
   }
   const scopes = new Set(scopesOf(claims));
   const noScope = scope.find((each) => !scopes.has(each));
   if (noScope !== undefined) {
-    return refused('policy_scope', `scope does not hold the word ${JSON.stringify(noScope)}`, issuer);
+    return refused(
+      'policy_scope',
+      `scope does not hold the word ${JSON.stringify(noScope)}; have the client ask for that scope`,
+      issuer,
+    );
   }
   const known = new Set(groups.map((each) => each.toLowerCase()));
   const noGroup = group.find((each) => !known.has(each.toLowerCase()));
   if (noGroup !== undefined) {
-    return refused('policy_group', `the subject is not in the group ${JSON.stringify(noGroup)}`, issuer);
+    return refused(
+      'policy_group',
+      `the subject is not in the group ${JSON.stringify(noGroup)}; its groups are told by the answer without that policy`,
+      issuer,
+    );
   }
   return undefined;
 };

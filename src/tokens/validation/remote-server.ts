@@ -4,6 +4,7 @@ import { Asker } from '../asker.ts';
 import { readObject } from '../json-object.ts';
 import { BoundedCache, millisecondsTo } from './bounded-cache.ts';
 import { isSubject } from './subject.ts';
+import { Tally } from './tally.ts';
 import type { Remote, RemoteAnswer } from './validator.ts';
 
 /** Milliseconds for the whole question. */
@@ -26,6 +27,9 @@ export class RemoteServer implements Remote {
   readonly #clock: Clock;
   readonly #asker: Asker;
   readonly #known: BoundedCache<RemoteAnswer>;
+  /** Questions under way, which callers with the same token share. */
+  readonly #asking = new Map<string, Promise<RemoteAnswer>>();
+  readonly #results = new Tally();
 
   constructor(url: string, clock: Clock) {
     this.#url = url;
@@ -34,20 +38,46 @@ export class RemoteServer implements Remote {
     this.#known = new BoundedCache(clock, 10_000);
   }
 
+  /** Questions by result: `valid`, `refused`, `unavailable`, and `cached` for those an earlier answer was good for. */
+  get results(): Readonly<Record<string, number>> {
+    return this.#results.counts;
+  }
+
   async ask(token: string): Promise<RemoteAnswer> {
     // What cannot stand in a header is no token of anybody.
     if (token.length > longestToken || !/^[\x21-\x7e]+$/u.test(token)) {
-      return no(false, 'the token is too long, or has characters no token has');
+      return no(
+        false,
+        'the token is too long, or has characters no token has; check that it was copied whole',
+      );
     }
     const name = createHash('sha256').update(token).digest('base64url');
     const known = this.#known.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#isInTime(known)) {
+      this.#results.bump('cached');
+      return known;
+    }
+    let asking = this.#asking.get(name);
+    if (asking === undefined) {
+      asking = this.#askOnce(name, token).finally(() => this.#asking.delete(name));
+      this.#asking.set(name, asking);
+    }
+    return await asking;
+  }
+
+  async #askOnce(name: string, token: string): Promise<RemoteAnswer> {
     const answer = await this.#ask(token);
+    this.#results.bump(answer.valid ? 'valid' : answer.unavailable ? 'unavailable' : 'refused');
     if (answer.valid) {
       const left = millisecondsTo(answer.claims['exp'], this.#clock.wall());
       this.#known.set(name, answer, Math.min(longest, left));
     }
     return answer;
+  }
+
+  /** The clock of the cache is monotonic; the other one may have been set since. */
+  #isInTime(answer: RemoteAnswer): boolean {
+    return answer.valid && millisecondsTo(answer.claims['exp'], this.#clock.wall()) > 0;
   }
 
   async #ask(token: string): Promise<RemoteAnswer> {
@@ -61,12 +91,17 @@ export class RemoteServer implements Remote {
       const answered = reply.code === 'too_large' || reply.code === 'decompress';
       return no(!answered, `the authentication server: ${reply.detail} (${reply.code})`);
     }
-    if (reply.status >= 500) return no(true, `the authentication server answered ${reply.status}`);
-    if (reply.status !== 200) return no(false, `the authentication server answered ${reply.status}`);
+    if (reply.status >= 500)
+      return no(true, `the authentication server answered ${reply.status}; its own log tells why`);
+    if (reply.status !== 200)
+      return no(false, `the authentication server answered ${reply.status}; its own log tells why`);
     const read = readObject(reply.bytes);
     const sub = read.ok ? read.members['sub'] : undefined;
     if (!read.ok || !isSubject(sub)) {
-      return no(false, 'the authentication server answered 200 without a text sub');
+      return no(
+        false,
+        'the authentication server answered 200 without a text sub in a JSON object; compare its URL',
+      );
     }
     const claims = read.members;
     if (millisecondsTo(claims['exp'], this.#clock.wall()) <= 0) {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import type { GroupsAnswer, GroupsResolver } from './groups.ts';
+import type { Tally } from './tally.ts';
 
 /** Subjects whose groups are remembered at most. */
 const maxEntries = 10_000;
@@ -19,12 +20,21 @@ export const remembering = (
     ttl,
     onError,
     warn,
-  }: { clock: Clock; ttl: number; onError: OnError; warn: (hint: string) => void },
+    results,
+  }: {
+    clock: Clock;
+    ttl: number;
+    onError: OnError;
+    warn: (hint: string) => void;
+    /** Counts questions: `known`, `unknown`, `unavailable`, and `cached` for those an earlier answer was good for. */
+    results: Tally;
+  },
 ): GroupsResolver => {
   const known = new BoundedCache<GroupsAnswer>(clock, maxEntries);
   const asking = new Map<string, Promise<GroupsAnswer>>();
   const ask = async (sub: string): Promise<GroupsAnswer> => {
     const answer = await resolver.resolve(sub);
+    results.bump(answer.known === 'unavailable' ? answer.known : answer.known ? 'known' : 'unknown');
     if (answer.known !== 'unavailable') {
       known.set(sub, answer, ttl);
       return answer;
@@ -35,7 +45,10 @@ export const remembering = (
   return {
     resolve: async (sub) => {
       const remembered = known.get(sub);
-      if (remembered !== undefined) return remembered;
+      if (remembered !== undefined) {
+        results.bump('cached');
+        return remembered;
+      }
       let answer = asking.get(sub);
       if (answer === undefined) {
         answer = ask(sub).finally(() => asking.delete(sub));

@@ -56,7 +56,7 @@ export const createValidateAttempt = (options: ValidateOptions): Attempt => {
 };
 
 /** The token of a request (RFC 6750 §2.1); empty without one. */
-const bearerToken = ({ headers }: IncomingMessage): string =>
+export const bearerToken = ({ headers }: IncomingMessage): string =>
   /^bearer +(.*)$/isu.exec(headers.authorization ?? '')?.[1] ?? '';
 
 /** Whether a request has two `Authorization` lines: nobody can tell which of them the guarded service will read. */
