@@ -21,7 +21,7 @@ const [kind, directory = ''] = process.argv.slice(2);
 const file = path.join(directory, 'keys.json');
 
 const admit = async (): Promise<readonly Key[]> => {
-  if (kind === 'file') return (await new FileReader(file, undefined).read(Date.now())).keys;
+  if (kind === 'file') return (await new FileReader(file, {}).read(Date.now())).keys;
   const answer = { ok: true, status: 200, headers: {}, body: readFileSync(file) } as const;
   const candidate = await readCandidate(answer, 20_000);
   return candidate.parsed?.keys ?? [];

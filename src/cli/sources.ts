@@ -50,8 +50,15 @@ export class SourceFactory {
     return sources;
   }
 
-  #files({ name, path: location, poll, alg }: FilesConfig, previous: Source | undefined): Source {
-    const options = { name, path: location, poll, rsaAlg: alg ?? undefined };
+  #files({ name, path: location, poll, alg, onlyAlg }: FilesConfig, previous: Source | undefined): Source {
+    const rsaAlg = alg ?? undefined;
+    const options = {
+      name,
+      path: location,
+      poll,
+      rsaAlg,
+      ...(onlyAlg === true ? { onlyAlg: rsaAlg } : {}),
+    };
     const inherit = previous instanceof FilesSource ? () => previous.handOver() : undefined;
     return new FilesSource(options, { clock: this.#clock, log: this.#log, inherit });
   }

@@ -54,6 +54,8 @@ export interface FilesConfig {
   readonly poll: number;
   /** `alg` of RSA PEMs, which name none. */
   readonly alg: string | null;
+  /** Whether a key that is not for `alg` is rejected. */
+  readonly onlyAlg?: true;
   readonly generateIfEmpty: { readonly alg: string; readonly dir: string } | null;
 }
 

@@ -2,7 +2,7 @@ import type { Complete } from './complete.ts';
 import type { Config, FilesConfig, SourceConfig, UpstreamOptions } from './config.ts';
 import { registrationConfig } from './resolve/registration.ts';
 import { bytes, milliseconds, withoutSlash } from './resolve/units.ts';
-import { okeraSets, okeraSources, validationConfig } from './resolve/validation.ts';
+import { okeraSets, okeraSources, type OkeraSource, validationConfig } from './resolve/validation.ts';
 
 type Source = Complete['sources'][string];
 
@@ -31,16 +31,20 @@ const upstreamOptions = (name: string, source: Exclude<Source, { type: 'files' }
   blockPrivateAddresses: source.blockPrivateAddresses,
 });
 
-const filesConfig = (name: string, source: Extract<Source, { type: 'files' }>): FilesConfig => ({
+const filesConfig = (
+  name: string,
+  source: OkeraSource | Extract<Source, { type: 'files' }>,
+): FilesConfig => ({
   type: 'files',
   name,
   path: source.path,
   poll: milliseconds(source.poll),
   alg: source.alg,
+  ...('onlyAlg' in source ? { onlyAlg: true } : {}),
   generateIfEmpty: source.generateIfEmpty,
 });
 
-const sourceConfig = (name: string, source: Source): SourceConfig => {
+const sourceConfig = (name: string, source: Source | OkeraSource): SourceConfig => {
   if (source.type === 'files') return filesConfig(name, source);
   const options = upstreamOptions(name, source);
   return source.type === 'jwks'

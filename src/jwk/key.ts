@@ -8,6 +8,7 @@ export const rejectReasons = [
   'malformed',
   'bad_kid',
   'over_limit',
+  'wrong_alg',
 ] as const;
 
 /** One of {@link rejectReasons}. */
@@ -111,6 +112,8 @@ export interface AdmitOptions {
   readonly origin: 'file' | 'upstream' | 'proof';
   /** `alg` for RSA keys of a file that name none (RFC 7518 §3.1), e.g. `RS256`. */
   readonly rsaAlg?: string | undefined;
+  /** The one `alg` a key of a file may have; a key that is for another is rejected. */
+  readonly onlyAlg?: string | undefined;
   /**
    * The `alg` a key of a proof was just used with. The key keeps nothing of what its client said about it: `kid` is the
    * thumbprint, `use` is `sig`, `alg` is this one, and there are no certificates.

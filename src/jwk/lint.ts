@@ -206,6 +206,7 @@ const codes: Readonly<Record<RejectReason, LintCode>> = {
   malformed: 'malformed-key',
   bad_kid: 'bad-kid',
   over_limit: 'malformed-key',
+  wrong_alg: 'malformed-key',
 };
 
 /** Short RSA keys are common and slowly replaced; the other weak ones were made to deceive. */

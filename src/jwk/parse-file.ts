@@ -15,6 +15,8 @@ export interface KeyFileOptions {
   readonly name: string;
   /** `alg` of the RSA keys that name none. */
   readonly rsaAlg?: string | undefined;
+  /** The one `alg` the keys may have. */
+  readonly onlyAlg?: string | undefined;
   /** Keys beyond this many are not looked at. */
   readonly maxKeys: number;
   /** Takes the private halves, for a command that was asked for them. Without it they are never kept. */
@@ -47,7 +49,7 @@ export function* parseKeyFile(bytes: Uint8Array, options: KeyFileOptions): Gener
   return { ...parsed, warnings };
 }
 
-const fileOrigin = (options: KeyFileOptions) => ({ origin: 'file', rsaAlg: options.rsaAlg }) as const;
+const fileOrigin = ({ rsaAlg, onlyAlg }: KeyFileOptions) => ({ origin: 'file', rsaAlg, onlyAlg }) as const;
 
 function* parseText(bytes: Uint8Array, options: KeyFileOptions): Generator<void, ParsedSet, void> {
   const text = decodeText(bytes);

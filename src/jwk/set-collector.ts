@@ -24,8 +24,15 @@ export class SetCollector {
       this.reject(index === undefined ? admission.rejection : { ...admission.rejection, index });
       return;
     }
-    for (const warning of admission.warnings) this.warn(warning);
     const { key } = admission;
+    const { onlyAlg } = this.#options;
+    // RFC 9864 §2.2: EdDSA is another name of the curve's own.
+    if (onlyAlg !== undefined && key.jwk.alg !== onlyAlg && key.jwk.crv !== onlyAlg) {
+      const detail = `the key is for ${key.jwk.alg ?? 'no algorithm'} and is listed for ${onlyAlg}; correct the list`;
+      this.reject({ reason: 'wrong_alg', detail, ...(index === undefined ? {} : { index }) });
+      return;
+    }
+    for (const warning of admission.warnings) this.warn(warning);
     if (this.#seen.has(key.name)) return;
     this.#seen.add(key.name);
     this.#keys.push(key);

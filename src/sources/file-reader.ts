@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Key, ParsedSet, RejectReason } from '../jwk/key.ts';
-import { parseKeyFile } from '../jwk/parse-file.ts';
+import { parseKeyFile, type KeyFileOptions } from '../jwk/parse-file.ts';
 import { notesOf, type Note } from './log.ts';
 import { paced } from './pace.ts';
 import { readBounded } from './read-bounded.ts';
@@ -51,6 +51,9 @@ const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code
 const stampOf = (s: BigIntStats): string => [s.dev, s.ino, s.size, s.mtimeNs, s.ctimeNs].join(' ');
 const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+/** What is known of the algorithms of keys in files. */
+export type AlgsOfFiles = Pick<KeyFileOptions, 'rsaAlg' | 'onlyAlg'>;
+
 /**
  * Reads a file or directory of keys again and again and remembers the last good content of each file.
  *
@@ -59,12 +62,12 @@ const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
  */
 export class FileReader {
   readonly #path: string;
-  readonly #rsaAlg: string | undefined;
+  readonly #algs: AlgsOfFiles;
   readonly #known = new Map<string, Known>();
 
-  constructor(location: string, rsaAlg: string | undefined) {
+  constructor(location: string, { rsaAlg, onlyAlg }: AlgsOfFiles) {
     this.#path = location;
-    this.#rsaAlg = rsaAlg;
+    this.#algs = { rsaAlg, onlyAlg };
   }
 
   get known(): KnownFiles {
@@ -140,7 +143,7 @@ export class FileReader {
       const bytes = await readBounded(file, maxFileBytes);
       if (bytes === undefined)
         return keep(stamp, { code: 'too_large', detail: `${file} grew while it was read` });
-      const options = { name: file, rsaAlg: this.#rsaAlg, maxKeys };
+      const options = { name: file, ...this.#algs, maxKeys };
       const parsed = await paced(parseKeyFile(bytes, options));
       if (parsed.keys.length > 0) {
         if (before?.good !== undefined && before.stamp !== stamp && looksCutOff(before.good, parsed)) {

@@ -17,6 +17,8 @@ export interface FilesOptions {
   readonly poll: number;
   /** `alg` for RSA keys that name none. */
   readonly rsaAlg: string | undefined;
+  /** The one `alg` the keys may have; a key that is for another is rejected. */
+  readonly onlyAlg?: string | undefined;
 }
 
 /** What a file source works with. */
@@ -54,7 +56,7 @@ export class FilesSource implements Source {
     this.#options = options;
     this.#clock = parts.clock;
     this.#log = parts.log;
-    this.#reader = new FileReader(options.path, options.rsaAlg);
+    this.#reader = new FileReader(options.path, options);
     this.#inherit = inherit;
     this.#timer = new Timer(parts.clock);
     this.#ledger = new Ledger(parts.clock);

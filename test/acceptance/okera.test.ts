@@ -50,6 +50,17 @@ const keyFiles = async () => {
   };
 };
 
+const thumbprint = ({ publicKey }: Pair): string => {
+  const { e, kty, n } = publicKey.export({ format: 'jwk' });
+  return createHash('sha256').update(JSON.stringify({ e, kty, n })).digest('base64url');
+};
+
+const withToken = async (token: string | undefined) => {
+  const files = await keyFiles();
+  if (token !== undefined) await writeFile(files.at('system.token'), `${token}\n`);
+  return { ...files, env: { ...files.env, SYSTEM_TOKEN: files.url('system.token') } };
+};
+
 const validate = async ({ url }: Pick<Running, 'url'>, token: string) => {
   const {
     status: code,
@@ -95,10 +106,6 @@ describe('the key list of the environment', () => {
     const { status: code, text } = await get(`${server.url}/sets/okera-keys/jwks.json`);
     expect(code).toBe(200);
     const { keys } = JSON.parse(text) as { keys: Record<string, string>[] };
-    const thumbprint = ({ publicKey }: Pair): string => {
-      const { e, kty, n } = publicKey.export({ format: 'jwk' });
-      return createHash('sha256').update(JSON.stringify({ e, kty, n })).digest('base64url');
-    };
     expect(keys.map(({ kid, alg }) => [kid, alg])).toEqual([
       [thumbprint(spki), 'RS256'],
       [thumbprint(pkcs1), 'RS512'],
@@ -145,6 +152,9 @@ describe('the key list of the environment', () => {
     await writeFile(files.at('a.pub'), ec.publicKey.export({ type: 'spki', format: 'pem' }));
     await using server = await startJwksd([], files);
     expect(await codeOf(server, tokenOf('ES256', ec))).toBe(401);
+    expect(await codeOf(server, tokenOf('RS512', pkcs1))).toBe(200);
+    const { text } = await get(`${server.opsUrl}/status`);
+    expect(text).toContain('the key is for ES256 and is listed for RS256; correct the list');
   });
 });
 
@@ -252,12 +262,6 @@ describe('the authentication server', () => {
 });
 
 describe('the system token', () => {
-  const withToken = async (token: string | undefined) => {
-    const files = await keyFiles();
-    if (token !== undefined) await writeFile(files.at('system.token'), `${token}\n`);
-    return { ...files, env: { ...files.env, SYSTEM_TOKEN: files.url('system.token') } };
-  };
-
   test('is told at /status and by check, followed on disk, and logged once per change', async () => {
     await using files = await withToken(tokenOf('RS512', pkcs1, { sub: 'okera', groups: ['root'] }));
     const checked = await runJwksd(['check'], files);

@@ -3,13 +3,16 @@ import type { Complete } from '../complete.ts';
 import { okeraSet, type GroupsConfig, type IssuerConfig, type ValidationConfig } from '../config.ts';
 import { milliseconds } from './units.ts';
 
-type Source = Complete['sources'][string];
+/** A key of `validation.okera` as a source: its algorithm is known, and it is used with no other. */
+export type OkeraSource = Extract<Complete['sources'][string], { type: 'files' }> & {
+  readonly onlyAlg: true;
+};
 
 /** That product's names of algorithms beside the registered ones (RFC 7518 §3.1). */
 const algorithmName = (name: string): string => name.replace(/^RSA/, 'RS');
 
 /** The public keys of `validation.okera` as sources, each of one file whose algorithm is known. */
-export const okeraSources = ({ validation }: Complete): Record<string, Source> =>
+export const okeraSources = ({ validation }: Complete): Record<string, OkeraSource> =>
   Object.fromEntries(
     (validation?.okera?.publicKeys ?? []).map((url, index) => [
       `${okeraSet}-${index + 1}`,
@@ -18,6 +21,7 @@ export const okeraSources = ({ validation }: Complete): Record<string, Source> =
         path: fileURLToPath(url),
         poll: '2s',
         alg: algorithmName(validation?.okera?.algorithms[index] ?? '') as 'RS256',
+        onlyAlg: true as const,
         generateIfEmpty: null,
       },
     ]),

@@ -28,6 +28,7 @@ const codes: Readonly<Record<Rejection['reason'], ProofCode>> = {
   malformed: 'malformed_key',
   bad_kid: 'bad_kid',
   over_limit: 'malformed_key',
+  wrong_alg: 'malformed_key',
 };
 
 /** Absent, or what admission counts as absent. */
