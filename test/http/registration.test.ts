@@ -237,6 +237,8 @@ describe('a request', () => {
     const answer = await ask('POST', path, more);
     expect([answer.status, answer.json['code']]).toEqual([status, code]);
     expect(Object.keys(answer.json)).toEqual(['error', 'error_description', 'code']);
+    // RFC 6749 §5.2
+    expect(answer.json['error_description']).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/u);
     expect(answer.headers['www-authenticate']).toBe(
       challenge ?? (status === 401 ? 'Bearer error="invalid_token"' : undefined),
     );
@@ -276,6 +278,7 @@ describe('a request', () => {
     ['GET', '/oidc/jwks/nonce', 'POST'],
     ['POST', `${path}/app/jwks.json`, 'GET, HEAD, OPTIONS'],
     ['PUT', `${path}/jwks.json?client_id=app`, 'GET, HEAD, OPTIONS'],
+    ['TRACE', `${path}/jwks.json`, 'GET, HEAD, OPTIONS'],
   ])('%s %s is told the methods there are', async (method, url, allow) => {
     const answer = await ask(method, url);
     expect([answer.status, answer.headers['allow']]).toEqual([405, allow]);
@@ -311,6 +314,8 @@ describe('a request', () => {
     const preflight = { origin: 'https://a.example', 'access-control-request-method': 'GET' };
     const set = await ask('OPTIONS', `${path}/app/jwks.json`, { token: '', headers: preflight });
     expect([set.status, set.headers['access-control-allow-origin']]).toEqual([204, '*']);
+    const byQuery = `${path}/jwks.json?client_id=app`;
+    expect((await ask('OPTIONS', byQuery, { token: '', headers: preflight })).status).toBe(204);
     const write = await ask('OPTIONS', path, { token: '', headers: preflight });
     expect(write.headers['access-control-allow-origin']).toBeUndefined();
   });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
+import { JwksdError } from '../../errors.ts';
 import { clientKey } from '../../stores/client-key.ts';
 import type { PublishedKeys, RegistrationStore } from '../../stores/store.ts';
 
@@ -35,6 +36,13 @@ const entryCost = 512;
 /** Milliseconds after which a set is read again although nothing was heard of a change: a bound for lost messages. */
 const maxAge = 30_000;
 
+/**
+ * Questions to the store at the same time, and how many wait for their turn. Fewer than a store has connections: anybody
+ * may ask for any client, and must not keep those who register from the store.
+ */
+const maxAsking = 6;
+const maxWaiting = 1000;
+
 /** What published sets are made of. */
 export interface PublishedParts {
   readonly store: RegistrationStore;
@@ -54,6 +62,8 @@ export class PublishedSets {
   readonly #entries = new Map<string, Entry>();
   readonly #readings = new Map<string, Reading>();
   readonly #unsubscribe: () => void;
+  readonly #waiting: (() => void)[] = [];
+  #asking = 0;
   #held = 0;
 
   constructor(parts: PublishedParts) {
@@ -127,8 +137,7 @@ export class PublishedSets {
     if (running !== undefined) return await running.answer;
     const readAt = this.#parts.clock.now();
     const reading: Reading = {
-      answer: this.#parts.store
-        .published(clientId)
+      answer: this.#ask(clientId)
         .then((published) => this.#take(name, published, { readAt, stale: reading.changed }))
         .finally(() => {
           if (this.#readings.get(name) === reading) this.#readings.delete(name);
@@ -137,6 +146,23 @@ export class PublishedSets {
     };
     this.#readings.set(name, reading);
     return await reading.answer;
+  }
+
+  async #ask(clientId: string): Promise<PublishedKeys | undefined> {
+    if (this.#asking < maxAsking) this.#asking += 1;
+    else {
+      if (this.#waiting.length >= maxWaiting)
+        throw new JwksdError('store_unavailable', 'too many lookups wait for the store of registered keys');
+      // Whoever is done hands its place on.
+      await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    }
+    try {
+      return await this.#parts.store.published(clientId);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#asking -= 1;
+      else next();
+    }
   }
 
   #take(

@@ -1,4 +1,5 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { METHODS } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { registrationErrors, type RegistrationRefusal } from '../../../tokens/registration/outcome.ts';
 import type { RequestCounts } from '../../request-counts.ts';
 
@@ -60,3 +61,7 @@ export const queryOf = (request: FastifyRequest): Readonly<Record<string, string
     ? (Object.fromEntries(entries) as Record<string, string>)
     : undefined;
 };
+
+/** The methods that are refused where those of `allow` are not. */
+export const otherMethods = (app: FastifyInstance, allow: string): string[] =>
+  app.supportedMethods.filter((method) => METHODS.includes(method) && !allow.split(', ').includes(method));

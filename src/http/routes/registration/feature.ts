@@ -1,4 +1,3 @@
-import { METHODS } from 'node:http';
 import { callbackify } from 'node:util';
 import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
@@ -10,7 +9,7 @@ import { refusal, type RegistrationRefusal } from '../../../tokens/registration/
 import type { PublishedSets } from '../../../tokens/registration/published.ts';
 import type { Registrar } from '../../../tokens/registration/registrar.ts';
 import type { Feature, FeatureHost } from '../../feature.ts';
-import { createRegistrationAnswers } from './answers.ts';
+import { createRegistrationAnswers, otherMethods } from './answers.ts';
 import { createAudit, type RegistrationOutcomes } from './audit.ts';
 import { createCallers } from './caller.ts';
 import { registerOwnKeys } from './own-keys.ts';
@@ -86,11 +85,9 @@ const registerClients = (app: FastifyInstance, options: RegistrationOptions, hos
       [`${path}/:jkt/revoke`, 'POST'],
       [noncePath, 'POST'],
     ] as const) {
-      const method = scope.supportedMethods.filter(
-        (each) => METHODS.includes(each) && !allow.split(', ').includes(each),
-      );
       scope.route({
-        method,
+        // OPTIONS asks about `jwks.json` too, which lies here and is a document.
+        method: otherMethods(scope, url.endsWith('/:jkt') ? `${allow}, OPTIONS` : allow),
         url,
         exposeHeadRoute: false,
         onRequest: (_request, reply) => void answers.refuseMethod(reply, allow),

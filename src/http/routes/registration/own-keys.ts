@@ -44,7 +44,10 @@ export const limitOf = (text: string | undefined): number | undefined => {
   return /^\d{1,4}$/u.test(text) && Number(text) >= 1 && Number(text) <= 1000 ? Number(text) : undefined;
 };
 
-const notAProof = refusal('invalid_request', 'send {"proof": "<compact JWS>"} and nothing beside it');
+const notAProof = refusal(
+  'invalid_request',
+  'send an object with the member proof, a compact JWS, and nothing beside it',
+);
 const notTheirs = refusal('not_found', 'this client has no key of that thumbprint');
 
 interface JktRoute {
@@ -130,4 +133,4 @@ const reasons: readonly RevocationReason[] = revocationReasons.filter((each) => 
 
 const reasonOf = (value: unknown): RevocationReason | RegistrationRefusal =>
   reasons.find((each) => each === value) ??
-  refusal('invalid_request', `send {"reason": "..."} with one of ${reasons.join(', ')}`);
+  refusal('invalid_request', `send an object with the member reason alone: one of ${reasons.join(', ')}`);

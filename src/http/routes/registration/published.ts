@@ -5,7 +5,7 @@ import { emptySet, type ClientSet, type PublishedSets } from '../../../tokens/re
 import { isNotModified } from '../../conditional.ts';
 import { documentMethods } from '../../cors.ts';
 import type { FeatureHost } from '../../feature.ts';
-import { queryOf } from './answers.ts';
+import { otherMethods, queryOf } from './answers.ts';
 
 /** Seconds a client's set may be kept. */
 const maxAge = 60;
@@ -29,7 +29,7 @@ export const registerPublished = (app: FastifyInstance, options: PublishedOption
   const route = { route: 'registration' } as const;
   for (const url of urls) {
     app.route({
-      method: ['POST', 'PUT', 'PATCH', 'DELETE'],
+      method: otherMethods(app, documentMethods),
       url,
       // Before the body is looked at, so that neither its type nor its size decides the answer.
       onRequest: (request, reply) =>
