@@ -11,6 +11,7 @@ export default defineConfig({
       'test/terminal/**',
       'test/shell/**',
       'test/gateways/**',
+      'test/ldap/**',
     ],
     // Acceptance tests spawn whole processes; two files at a time keeps a two-core machine honest.
     maxWorkers: 2,
