@@ -68,14 +68,14 @@ describe('groups that were asked for', () => {
   });
 });
 
-describe('a server with groups', () => {
-  const ask = async (handler: Handler, sub = 'jane') => {
-    await using server = await FakeUpstream.start({ handler });
-    const { href } = server.url('/groups?realm=x&user=root');
-    const answer = await new HttpGroups({ url: href, timeout: 400 }, systemClock).resolve(sub);
-    return { answer, requests: server.requests };
-  };
+const ask = async (handler: Handler, sub = 'jane') => {
+  await using server = await FakeUpstream.start({ handler });
+  const { href } = server.url('/groups?realm=x&user=root');
+  const answer = await new HttpGroups({ url: href, timeout: 400 }, systemClock).resolve(sub);
+  return { answer, requests: server.requests };
+};
 
+describe('a server with groups', () => {
   test('is asked for the subject alone, whatever characters it has', async () => {
     const sub = 'a&user=root#/../é +%';
     const { requests } = await ask(ok([]), sub);
@@ -122,13 +122,13 @@ describe('a server with groups', () => {
   });
 });
 
-describe('the answer of an authentication server', () => {
-  const setClock = () => {
-    const clock = new ManualClock(Date.UTC(2026, 0, 1));
-    // The network takes the time it takes; only what is remembered is measured.
-    return { clock, parts: { ...systemClock, now: () => clock.now(), wall: () => clock.wall() } };
-  };
+const setClock = () => {
+  const clock = new ManualClock(Date.UTC(2026, 0, 1));
+  // The network takes the time it takes; only what is remembered is measured.
+  return { clock, parts: { ...systemClock, now: () => clock.now(), wall: () => clock.wall() } };
+};
 
+describe('the answer of an authentication server', () => {
   test.each([
     [undefined, 60],
     [600, 60],
