@@ -51,20 +51,19 @@ const isTooDeep = (text: string): boolean => {
   return false;
 };
 
-/** Reads a JSON text without throwing; one that nests deeper than 64 is not read. */
-export const parseJson = (text: string): DecodedJson => {
-  const steps = parseJsonInSteps(text);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
+const tooDeep: Undecodable = {
+  ok: false,
+  code: 'not_json',
+  detail: `the body nests deeper than ${deepest}`,
 };
+
+/** Reads a JSON text without throwing; one that nests deeper than 64 is not read. */
+export const parseJson = (text: string): DecodedJson => (isTooDeep(text) ? tooDeep : parseShallow(text));
 
 /** The same for a long text: yields before it is parsed, because that is the longest stretch of all. */
 export function* parseJsonInSteps(text: string): Generator<void, DecodedJson, void> {
   yield;
-  if (isTooDeep(text))
-    return { ok: false, code: 'not_json', detail: `the body nests deeper than ${deepest}` };
+  if (isTooDeep(text)) return tooDeep;
   yield;
   const json = parseShallow(text);
   yield;
