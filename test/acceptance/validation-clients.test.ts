@@ -212,20 +212,21 @@ describe('an OIDC client (oauth4webapi)', () => {
   });
 });
 
-describe('an RFC 7662 client (oauth4webapi)', () => {
-  const introspect = async (
-    accessToken: string,
-    authentication: oauth.ClientAuth,
-  ): Promise<oauth.IntrospectionResponse> =>
-    await oauth.processIntrospectionResponse(
-      server(),
-      client,
-      await oauth.introspectionRequest(server(), client, authentication, accessToken, {
-        ...insecure,
-        additionalParameters: { token_type_hint: 'access_token' },
-      }),
-    );
+/** What a client learns of a token. */
+const introspect = async (
+  accessToken: string,
+  authentication: oauth.ClientAuth,
+): Promise<oauth.IntrospectionResponse> =>
+  await oauth.processIntrospectionResponse(
+    server(),
+    client,
+    await oauth.introspectionRequest(server(), client, authentication, accessToken, {
+      ...insecure,
+      additionalParameters: { token_type_hint: 'access_token' },
+    }),
+  );
 
+describe('an RFC 7662 client (oauth4webapi)', () => {
   test.each([
     ['client_secret_basic', oauth.ClientSecretBasic],
     ['client_secret_post', oauth.ClientSecretPost],
