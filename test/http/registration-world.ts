@@ -60,6 +60,7 @@ export interface World {
   readonly log: Record<string, unknown>[];
   readonly broken: { value: boolean };
   readonly denied: { value: ReadonlySet<string> };
+  readonly disabled: Set<string>;
   readonly outcomes: RegistrationOutcomes;
 }
 
@@ -71,6 +72,7 @@ export const start = async (
   const mode = more.mode ?? 'strict';
   const denied: { value: ReadonlySet<string> } = { value: new Set<string>() };
   const outcomes = new RegistrationOutcomes();
+  const disabled = new Set(['disabled']);
   const feature = registrationFeature({
     path,
     noncePath: '/oidc/jwks/nonce',
@@ -100,7 +102,7 @@ export const start = async (
       demand: async () => await Promise.resolve(),
     }),
     counters: undefined,
-    disabled: new Set(['disabled']),
+    disabled,
     clock,
     outcomes,
   });
@@ -109,5 +111,5 @@ export const start = async (
     app: { features: [feature] },
     ops: { registrations: store },
   });
-  return { ...made, broken, denied, outcomes };
+  return { ...made, broken, denied, disabled, outcomes };
 };

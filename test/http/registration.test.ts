@@ -289,7 +289,12 @@ describe('a client', () => {
       expect([answer.status, answer.json['error']], `${method} ${url}`).toEqual([403, 'client_disabled']);
     }
     expect((await published('disabled')).status).toBe(404);
-    expect(world.log.at(-1)).toMatchObject({ audit: 'refused', client: 'disabled', code: 'client_disabled' });
+    await register({ proof: proof() });
+    world.disabled.add('app');
+    expect((await published()).json).toEqual({ keys: [] });
+    expect(world.log).toContainEqual(
+      expect.objectContaining({ audit: 'refused', client: 'disabled', code: 'client_disabled' }),
+    );
   });
 
   test('has no key of its own that an operator denied, now or later, also while the store cannot be asked', async () => {
