@@ -204,6 +204,12 @@ const refusals: [title: string, yaml: string, path: string, message: RegExp][] =
     /ldaps, or startTls/,
   ],
   [
+    'groups in the clear',
+    validate('a: { issuer: i, set: default }', 'groups: { http: { url: "http://g.example/" } }'),
+    'validation.groups.http.url',
+    /must be https/,
+  ],
+  [
     'a filter for nobody',
     validate(
       'a: { issuer: i, set: default }',

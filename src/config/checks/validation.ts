@@ -6,7 +6,7 @@ import { didYouMean } from '../near-miss.ts';
 import type { Path } from '../problem.ts';
 import type { Report } from '../validate.ts';
 import { isLoopback } from './hosts.ts';
-import { checkSecretUrl, checkUrl } from './urls.ts';
+import { checkSecretUrl } from './urls.ts';
 
 type Validation = NonNullable<Complete['validation']>;
 
@@ -108,7 +108,7 @@ const checkGroups = (groups: Validation['groups'], report: Report): void => {
   }
   const { ldap, http } = groups;
   if (http !== null) {
-    checkUrl([...at, 'http', 'url'], http.url, report);
+    checkSecretUrl([...at, 'http', 'url'], http.url, report);
     checkTimeout([...at, 'http', 'timeout'], http.timeout, report);
   }
   if (ldap === null) return;
