@@ -32,6 +32,9 @@ const why = hasGo
   ? ' (skipped: the modules of k8s.io/apiserver cannot be had here)'
   : ' (skipped: go cannot be had here; Debian has it in the package golang-go)';
 
+// Skipped suites have no afterAll.
+if (built.code !== 0) await directory[Symbol.asyncDispose]();
+
 /** The webhook authenticator of k8s.io/apiserver, which is what an API server asks with. */
 describe.skipIf(built.code !== 0)(`a Kubernetes API server${built.code === 0 ? '' : why}`, () => {
   let jwksd: Running;
