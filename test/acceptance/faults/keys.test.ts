@@ -92,8 +92,10 @@ afterAll(async () => {
   await rig[Symbol.asyncDispose]();
 });
 
-test('every reason has a case', () => {
-  expect(new Set(cases.map(([, , reason]) => reason))).toEqual(new Set(rejectReasons));
+test('every reason an upstream can give has a case', () => {
+  // Only a list of files says which algorithm a key is for.
+  const possible = rejectReasons.filter((reason) => reason !== 'wrong_alg');
+  expect(new Set(cases.map(([, , reason]) => reason))).toEqual(new Set(possible));
 });
 
 test.each(table)('beside $title the good keys are served: $reason', async ({ name, reason }) => {
