@@ -15,6 +15,8 @@ export interface ClientSet {
 
 interface Entry {
   readonly set: ClientSet;
+  /** When each key of the set ends, in its order, milliseconds since the epoch. */
+  readonly ends: readonly number[];
   /** Monotonic milliseconds when it was read from the store. */
   readonly readAt: number;
   /** The denied keys it was made without. */
@@ -54,8 +56,8 @@ export interface PublishedParts {
 /**
  * The published sets of clients: read from the store when they are asked for, and held until they change.
  *
- * While the store cannot be asked, a set that is held goes on being served, for as long as its keys are valid and none of
- * them is denied. Memory is bounded by bytes, because a set of a thousand keys is as large as a thousand of one.
+ * While the store cannot be asked, a set that is held goes on being served, without the keys that ended
+ * or were denied meanwhile. Memory is bounded by bytes, because a set of a thousand keys is as large as a thousand of one.
  */
 export class PublishedSets {
   readonly #parts: PublishedParts;
@@ -108,14 +110,13 @@ export class PublishedSets {
   #entry(name: string): Entry | undefined {
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
-    const { validUntil } = entry.set;
-    if (validUntil !== undefined && this.#parts.clock.wall() >= validUntil) return undefined;
+    const now = this.#parts.clock.wall();
     const denied = this.#parts.denied();
-    if (entry.denied === denied) return entry;
-    // A key may have been allowed again, which only the store can tell; what was denied goes now.
+    if (entry.denied === denied && now < (entry.set.validUntil ?? Infinity)) return entry;
+    // A key may have been allowed again or renewed, which only the store can tell; what was denied or ended goes now.
     const { keys } = JSON.parse(entry.set.body.toString()) as { keys: { kid?: string }[] };
-    const set = setOf(withoutDenied(keys, denied), validUntil);
-    return { ...entry, set, denied, stale: true };
+    const ended = keys.map((jwk, at) => ({ jwk, expiresAt: entry.ends[at] ?? 0 }));
+    return { ...entry, ...render(ended, denied, now), denied, stale: true };
   }
 
   #changed(name: string): void {
@@ -175,10 +176,9 @@ export class PublishedSets {
       return undefined;
     }
     const denied = this.#parts.denied();
-    const jwks = published.keys.map(({ jwk }) => jwk);
-    const set = setOf(withoutDenied(jwks, denied), published.validUntil);
-    this.#hold(name, { set, denied, ...read });
-    return set;
+    const rendered = render(published.keys, denied, this.#parts.clock.wall());
+    this.#hold(name, { ...rendered, denied, ...read });
+    return rendered.set;
   }
 
   #drop(name: string): void {
@@ -200,19 +200,27 @@ export class PublishedSets {
   }
 }
 
-const costOf = ({ set }: Entry): number => set.body.byteLength + entryCost;
+const costOf = ({ set, ends }: Entry): number => set.body.byteLength + ends.length * 8 + entryCost;
 
-const withoutDenied = <T extends { readonly kid?: string }>(
-  jwks: readonly T[],
+/** A key that may be shown until it ends. */
+interface EndingKey {
+  readonly jwk: { readonly kid?: string };
+  readonly expiresAt: number;
+}
+
+/** The set of those keys that neither ended nor are denied. */
+const render = (
+  keys: readonly EndingKey[],
   denied: ReadonlySet<string>,
-): readonly T[] =>
+  now: number,
+): Pick<Entry, 'set' | 'ends'> => {
   // The kid of a registered key is its thumbprint.
-  jwks.filter(({ kid }) => !denied.has(kid ?? ''));
-
-const setOf = (jwks: readonly object[], validUntil: number | undefined): ClientSet => {
-  const body = Buffer.from(JSON.stringify({ keys: jwks }));
-  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"`, validUntil };
+  const shown = keys.filter(({ jwk, expiresAt }) => now < expiresAt && !denied.has(jwk.kid ?? ''));
+  const ends = shown.map(({ expiresAt }) => expiresAt);
+  const body = Buffer.from(JSON.stringify({ keys: shown.map(({ jwk }) => jwk) }));
+  const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
+  return { set: { body, etag, validUntil: ends.length === 0 ? undefined : Math.min(...ends) }, ends };
 };
 
 /** The set of a client that may show none of its keys. */
-export const emptySet: ClientSet = setOf([], undefined);
+export const emptySet: ClientSet = render([], new Set(), 0).set;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PublishedKeys, RegistrationStore } from '../../../src/stores/store.ts';
+import { JwksdError } from '../../../src/errors.ts';
 import { MemoryStore } from '../../../src/stores/memory.ts';
 import { PublishedSets, type ClientSet } from '../../../src/tokens/registration/published.ts';
 import { ManualClock, settle } from '../../fakes/clock.ts';
@@ -9,12 +10,17 @@ const clock = new ManualClock();
 const limits = { maxKeysPerClient: 1000, uniqueAcrossClients: false };
 const key = admitted(rsaJwk('key'));
 
-const register = async (store: RegistrationStore, clientId: string, name: string): Promise<void> => {
+const register = async (
+  store: RegistrationStore,
+  clientId: string,
+  name: string,
+  ttl = 1e9,
+): Promise<void> => {
   await store.register({
     clientId,
     key: admitted(rsaJwk(name)),
     alg: 'RS256',
-    expiresAt: clock.wall() + 1e9,
+    expiresAt: clock.wall() + ttl,
     limits,
   });
 };
@@ -136,4 +142,29 @@ test('a set is read again after half a minute, although nothing was heard', asyn
   expect((await sets.get('app'))?.etag).toBe(first?.etag);
   expect(reads).toBe(2);
   expect(first?.body.toString()).toContain(key.thumbprint);
+});
+
+test('a key that ends while the store is away takes none of the others with it', async () => {
+  const store = new MemoryStore({ maxRecords: 1000 }, clock);
+  await register(store, 'app', 'key', 20_000);
+  await register(store, 'app', 'second', 40_000);
+  const sets = setsOf(store);
+  const ends = clock.wall() + 40_000;
+  expect(count(await sets.get('app'))).toBe(2);
+  let ok = false;
+  Object.defineProperty(store, 'health', { get: () => ({ ok, detail: 'away' }) });
+  store.published = async () => {
+    throw await Promise.resolve(new JwksdError('store_unavailable', 'away'));
+  };
+  await clock.advance(20_000);
+  const later = await sets.get('app');
+  expect(JSON.parse(later?.body.toString() ?? '')).toMatchObject({
+    keys: [{ kid: admitted(rsaJwk('second')).thumbprint }],
+  });
+  expect(later?.validUntil).toBe(ends);
+  // Also before the store noticed that it is away.
+  ok = true;
+  expect((await sets.get('app'))?.etag).toBe(later?.etag);
+  await clock.advance(20_000);
+  expect((await sets.get('app'))?.body.toString()).toBe('{"keys":[]}');
 });
