@@ -3,7 +3,7 @@ import { RegistrationOutcomes } from '../../src/http/routes/registration/audit.t
 import { registrationFeature } from '../../src/http/routes/registration/feature.ts';
 import { JwksdError } from '../../src/errors.ts';
 import { MemoryStore } from '../../src/stores/memory.ts';
-import type { RegistrationStore } from '../../src/stores/store.ts';
+import type { RegistrationStore, SharedCounters } from '../../src/stores/store.ts';
 import { JwtAccess } from '../../src/tokens/access-token.ts';
 import { PublishedSets } from '../../src/tokens/registration/published.ts';
 import { Registrar } from '../../src/tokens/registration/registrar.ts';
@@ -66,7 +66,13 @@ export interface World {
 
 /** Makes a world. */
 export const start = async (
-  more: { mode?: 'strict' | 'cas'; max?: number; maxKeys?: number; nonce?: boolean } = {},
+  more: {
+    mode?: 'strict' | 'cas';
+    max?: number;
+    maxKeys?: number;
+    nonce?: boolean;
+    counters?: SharedCounters;
+  } = {},
 ): Promise<World> => {
   const { store, broken } = breakable();
   const mode = more.mode ?? 'strict';
@@ -101,7 +107,7 @@ export const start = async (
       keys: () => [idp.key],
       demand: async () => await Promise.resolve(),
     }),
-    counters: undefined,
+    counters: more.counters,
     disabled,
     clock,
     outcomes,

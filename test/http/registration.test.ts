@@ -1,5 +1,6 @@
 import type { InjectOptions } from 'fastify';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { JwksdError } from '../../src/errors.ts';
 import { makeProof, pairs } from '../tokens/proof/proofs.ts';
 import { accessToken, clock, path, scope, seconds, start, type World } from './registration-world.ts';
 import { exchange, listen } from './service.ts';
@@ -167,6 +168,20 @@ describe('a request', () => {
     const answer = await ask('GET', path, { of: narrow });
     expect([answer.status, answer.json['code']]).toEqual([429, 'rate_limited']);
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  test('without a token is told so, also while the counters are away and beyond the rate', async () => {
+    const counters = {
+      hit: async () => await Promise.reject(new JwksdError('store_unavailable', 'away')),
+    };
+    const lonely = await start({ max: 2, counters });
+    for (let n = 0; n < 4; n += 1) {
+      const answer = await ask('GET', path, { of: lonely, token: '' });
+      expect([answer.status, answer.json['code']]).toEqual([401, 'no_token']);
+    }
+    const statuses = [];
+    for (let n = 0; n < 3; n += 1) statuses.push((await ask('GET', path, { of: lonely })).status);
+    expect(statuses).toEqual([200, 200, 429]);
   });
 
   test.each([

@@ -48,10 +48,11 @@ export const createCallers = (app: FastifyInstance, options: CallersOptions): Ca
     });
   return {
     identify: async (request, reply) => {
-      const byAddress = await exceeded(ofAddress, request);
-      if (byAddress !== undefined) return slowDown(reply, byAddress);
+      // Before anything is counted: it costs nothing, and is true whatever became of the counters.
       const presented = presentedToken(request, tokenInQuery);
       if (typeof presented !== 'string') return answers.refuse(reply, presented);
+      const byAddress = await exceeded(ofAddress, request);
+      if (byAddress !== undefined) return slowDown(reply, byAddress);
       const outcome = await accessTokens.judge(presented);
       if (!outcome.ok) {
         const { error, code, description, detail } = outcome;

@@ -1,5 +1,4 @@
-import { callbackify } from 'node:util';
-import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
+import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../../clock.ts';
 import { JwksdError, type ErrorCode } from '../../../errors.ts';
@@ -14,6 +13,7 @@ import { createAudit, type RegistrationOutcomes } from './audit.ts';
 import { createCallers } from './caller.ts';
 import { registerOwnKeys } from './own-keys.ts';
 import { registerPublished } from './published.ts';
+import { sharedStore } from './shared-rate.ts';
 
 /** What the registration of keys is made of. */
 export interface RegistrationOptions {
@@ -30,7 +30,7 @@ export interface RegistrationOptions {
   readonly counters: SharedCounters | undefined;
   /** Clients that may do nothing here, and whose keys are not shown. */
   readonly disabled: ReadonlySet<string>;
-  readonly clock: Pick<Clock, 'wall'>;
+  readonly clock: Pick<Clock, 'now' | 'wall'>;
   /** Counts what became of every write. */
   readonly outcomes: RegistrationOutcomes;
 }
@@ -66,7 +66,7 @@ const registerClients = (app: FastifyInstance, options: RegistrationOptions, hos
   });
   void app.register(rateLimit, {
     global: false,
-    ...(counters === undefined ? {} : { store: sharedStore(counters) }),
+    ...(counters === undefined ? {} : { store: sharedStore(counters, options.clock) }),
   });
   void app.register((scope, _options, done) => {
     const callers = createCallers(scope, {
@@ -119,22 +119,3 @@ const mistake = (error: unknown): RegistrationRefusal | undefined => {
   const { statusCode } = error as { statusCode?: number };
   return statusCode === undefined ? undefined : byStatus[statusCode];
 };
-
-/** A store of @fastify/rate-limit that counts for all replicas. */
-const sharedStore = (counters: SharedCounters): FastifyRateLimitStoreCtor =>
-  class {
-    incr(
-      name: string,
-      callback: (error: Error | null, result?: { current: number; ttl: number }) => void,
-      window: number,
-    ): void {
-      callbackify(async () => {
-        const { count, left } = await counters.hit(name, window);
-        return { current: count, ttl: left };
-      })(callback);
-    }
-
-    child(): InstanceType<FastifyRateLimitStoreCtor> {
-      return this;
-    }
-  };
