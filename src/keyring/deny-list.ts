@@ -1,10 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { JwksdError } from '../errors.ts';
 import { writeDurably } from '../sources/durable-file.ts';
 import { exclusively } from '../sources/file-lock.ts';
+import { makeDirectory } from '../stores/make-directory.ts';
 
 const DeniedKey = Type.Object({
   thumbprint: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
@@ -90,7 +91,7 @@ export class DenyList {
     await this.#queued(async () => {
       const file = this.#file;
       if (file === undefined) return this.#become(edited(this.list(), edit));
-      await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+      await makeDirectory(path.dirname(file), 0o700);
       await exclusively(`${file}.lock`, async () => {
         // Another process on this directory may have denied keys meanwhile: its entries stay.
         const denied = edited((await readEntries(file)) ?? this.list(), edit);

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto';
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, test } from 'vitest';
@@ -98,6 +98,40 @@ describe('keys generate', () => {
     const set = (await json(path.join(directory.path, 'outputs/jwks.json'))) as { keys: object[] };
     expect(set.keys).toEqual([await json(path.join(directory.path, 'outputs/key_public.jwk.json'))]);
     expect(await modeOf(file)).toBe('600');
+  });
+
+  test('never writes a secret of an existing set again', async () => {
+    await using directory = await temporaryDirectory();
+    const file = path.join(directory.path, 'outputs/jwks.json');
+    await mkdir(path.dirname(file));
+    const { privateKey } = generateKeyPairSync('ed25519');
+    for (const secret of [privateKey.export({ format: 'jwk' }), { kty: 'oct', k: 'c2VjcmV0' }]) {
+      const before = JSON.stringify({ keys: [secret] });
+      await writeFile(file, before);
+      const { code, stderr } = await run(['keys', 'generate'], { cwd: directory.path });
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/private or symmetric.*move it away first/u)]);
+      expect(await readFile(file, 'utf8')).toBe(before);
+      expect(await readdir(directory.path)).toEqual(['outputs']);
+    }
+  });
+
+  test('makes a missing set anew of the public keys beside it, and says so', async () => {
+    await using directory = await temporaryDirectory();
+    const at = { cwd: directory.path };
+    const outputs = path.join(directory.path, 'outputs');
+    for (const name of ['a', 'b']) await run(['keys', 'generate', '--name', name], at);
+    await rm(path.join(outputs, 'a_public.jwk.json'));
+    await rm(path.join(outputs, 'jwks.json'));
+    const { code, stderr } = await run(['keys', 'generate', '--name', 'c'], at);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('made of the public keys beside it')]);
+    const kept = await Promise.all(
+      ['b', 'c'].map((name) => json(path.join(outputs, `${name}_public.jwk.json`))),
+    );
+    expect(await json(path.join(outputs, 'jwks.json'))).toEqual({ keys: kept });
+  });
+
+  test.runIf(process.platform === 'linux')('ends where no directory can be made', async () => {
+    expect((await run(['keys', 'generate', '--dir', '/proc/jwksd-test'])).code).toBe(1);
   });
 
   test('prints the public key and the files as JSON, and never the private key', async () => {

@@ -16,8 +16,12 @@ export type ClientId = (typeof clientIds)[number];
 export interface TokenRules {
   /** Why the client refuses the token before it looks at any key. */
   refuse(token: TokenSeen): Note | undefined;
-  /** The keys it tries, in its order, or why none. */
-  choose(token: TokenSeen, keys: readonly KeyVerdict[]): readonly KeyVerdict[] | Note;
+  /** The keys it tries, in its order, or why none. `all` are those too that it does not take. */
+  choose(
+    token: TokenSeen,
+    keys: readonly KeyVerdict[],
+    all: readonly KeyVerdict[],
+  ): readonly KeyVerdict[] | Note;
   /** No key that was tried made the signature. */
   badSignature(token: TokenSeen): Note;
   /** What the client makes of the claims of a token whose signature is good. `now` in seconds. */

@@ -1,4 +1,4 @@
-import { error, quote, type Note } from './judgement.ts';
+import { error, inWords, quote, type KeyVerdict, type Note } from './judgement.ts';
 import type { TokenRules } from './model.ts';
 import { expired, secondsOf } from './token.ts';
 
@@ -18,9 +18,19 @@ const refused = (code: string, detail: string, advice: string, text: string): No
 /** How it chooses keys and reads claims. */
 export const opencast18Token: TokenRules = {
   refuse: () => undefined,
-  choose: ({ kid, alg }, keys) => {
-    const found = keys.filter((key) => (kid === undefined ? key.alg === alg : key.kid === kid));
+  choose: ({ kid, alg }, keys, all) => {
+    const isMeant = (key: KeyVerdict): boolean => (kid === undefined ? key.alg === alg : key.kid === kid);
+    const found = keys.filter(isMeant);
     if (found.length === 0) {
+      // It chooses among all entries; what is wrong with the chosen one shows only when it verifies with it.
+      const unusable = all.find(isMeant);
+      if (unusable?.why !== undefined) {
+        const note = { ...unusable.why, detail: `${unusable.label}: ${unusable.why.detail}` };
+        // Its words about such a key are for tokens that look for one by alg.
+        return note.code === 'alg-missing'
+          ? { ...note, says: inWords('an error, and no login', source) }
+          : note;
+      }
       const detail = kid === undefined ? `no key has alg ${alg}` : "no key has the token's kid";
       return refused('token-kid', detail, 'publish the key that signs, with its alg', 'No key found');
     }

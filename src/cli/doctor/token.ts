@@ -59,6 +59,7 @@ export const judgeToken = async (
   const chosen = rules.choose(
     token,
     keys.filter((key) => key.taken),
+    keys,
   );
   if ('level' in chosen) return { accepted: false, notes: [chosen] };
   for (const { key, label } of chosen) {
@@ -71,12 +72,18 @@ export const judgeToken = async (
 
 /** Says which key it was, when the set has it and the client does not try it. */
 const explain = async (note: Note, token: TokenSeen, keys: readonly KeyVerdict[]): Promise<Note> => {
-  for (const { key, label } of keys) {
-    if (key !== undefined && (await verifySignature(key, token.alg, token.jws)))
+  for (const { key, label, taken, why } of keys) {
+    if (key === undefined || !(await verifySignature(key, token.alg, token.jws))) continue;
+    if (!taken && why !== undefined)
       return {
         ...note,
-        detail: `${note.detail}; ${label} made it, but the client does not try that key for this token`,
+        detail: `${note.detail}; ${label} made it, which the client cannot use (${why.code}): ${why.detail}`,
+        next: why.next,
       };
+    return {
+      ...note,
+      detail: `${note.detail}; ${label} made it, but the client does not try that key for this token`,
+    };
   }
   return {
     ...note,

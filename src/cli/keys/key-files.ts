@@ -1,6 +1,7 @@
-import { chmod, lstat, mkdir, realpath, stat } from 'node:fs/promises';
+import { chmod, lstat, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JwksdError } from '../../errors.ts';
+import { makeDirectory } from '../../stores/make-directory.ts';
 
 /** The files of a key pair, absolute. */
 export interface KeyFiles {
@@ -55,9 +56,9 @@ export const makeDirectories = async (files: KeyFiles): Promise<readonly string[
 };
 
 const make = async (directory: string, mode: number): Promise<void> => {
-  const made = await mkdir(directory, { recursive: true, mode });
+  const made = await makeDirectory(directory, mode);
   // Of several that were made only the last one is what was asked for; the others lead to it.
-  if (made !== undefined) await chmod(directory, mode);
+  if (made) await chmod(directory, mode);
 };
 
 /** The file that `file` stands for: where it is a symbolic link, what that leads to. */

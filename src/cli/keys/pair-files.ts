@@ -84,7 +84,7 @@ const writeLocked = async (
   const keys = path.dirname(files.privateKey);
   const notes = [...(await completePending(keys))];
   await sweepAbandoned(keys, isOurs, Number.POSITIVE_INFINITY);
-  const { replaced, note } = await judge(files, pair.key, options);
+  const { beside, replaced, note } = await judge(files, pair.key, options);
   if (note !== undefined) notes.push(note);
   const pending: Pending = {
     files,
@@ -100,6 +100,9 @@ const writeLocked = async (
     await complete(pending);
   } catch (error) {
     throw await afterFailure(pending, error);
+  }
+  if (!pending.setWasThere && beside > 0) {
+    notes.push(`${files.jwkSet} was not there: it was made of the public keys beside it`);
   }
   if (replaced.length > 0) {
     notes.push(`the replaced key left ${files.jwkSet}: tokens it signed are not accepted any more`);
@@ -121,6 +124,8 @@ const afterFailure = async (pending: Pending, error: unknown): Promise<unknown> 
 };
 
 interface Judgement {
+  /** Number of keys that are in the set already. */
+  readonly beside: number;
   /** Thumbprints of the keys of the set that the pair replaces. */
   readonly replaced: readonly string[];
   readonly note: string | undefined;
@@ -156,6 +161,7 @@ const judge = async (files: KeyFiles, key: Key, options: WritePairOptions): Prom
     throw new JwksdError('failed', `${mixture}; ${wayOut}`);
   }
   return {
+    beside: entries.length,
     replaced: replaced.map((entry) => present.get(entry)).filter((print) => print !== undefined),
     note: types.size > 0 ? mixture : undefined,
   };

@@ -1,7 +1,8 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import path from 'node:path';
 import { JwksdError } from '../../errors.ts';
 import { writeDurably, type WriteOptions } from '../../sources/durable-file.ts';
+import { makeDirectory } from '../../stores/make-directory.ts';
 import { text, type Io, type Parsed } from '../command.ts';
 import { codeOf, nameProblem } from '../keys/key-files.ts';
 
@@ -33,7 +34,7 @@ export const tokenFile = ({ path: directory }: TokenDirectory, name: string): st
 
 /** Makes the directory, for its owner only whatever the umask; one that is there stays as it is. */
 export const makeTokenDirectory = async (directory: string): Promise<void> => {
-  if ((await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined) await chmod(directory, 0o700);
+  if (await makeDirectory(directory, 0o700)) await chmod(directory, 0o700);
 };
 
 /** Writes a file of the directory whole. @throws {JwksdError} `failed` when it is there and is not to be replaced. */

@@ -87,16 +87,25 @@ const claimsOf = (given: readonly string[]): ReadonlyMap<string, unknown> => {
   return claims;
 };
 
+class InexactNumber extends Error {}
+
+/** Whole numbers this large are rounded when they are read (RFC 8259 §6), and then something else would be signed. */
+const refuseInexact = (_name: string, value: unknown): unknown => {
+  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) throw new InexactNumber();
+  return value;
+};
+
 /** JSON where it reads as JSON, so that numbers and lists can be written; everything else is text. */
 const claimValue = (name: string, given: string): unknown => {
   let value: unknown;
   try {
-    value = JSON.parse(given);
-  } catch {
-    return given;
-  }
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw usage(`--claim ${name}: the number is too large; write it as text: ${name}='"${given}"'`);
+    value = JSON.parse(given, refuseInexact);
+  } catch (error) {
+    if (!(error instanceof InexactNumber)) return given;
+    const asText = /^-?\d/u.test(given) ? `: ${name}='"${given}"'` : ', in quotes';
+    throw usage(
+      `--claim ${name}: a number beyond ±9007199254740991 would be changed; write it as text${asText}`,
+    );
   }
   return value;
 };

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Key } from '../../jwk/key.ts';
 import { writeJsonList } from '../../jwk/json-list.ts';
 import { sha256 } from '../../jwk/sha256.ts';
+import { makeDirectory } from '../../stores/make-directory.ts';
 import { sweepAbandoned, writeDurably } from '../durable-file.ts';
 import { paced } from '../pace.ts';
 import { readBounded } from '../read-bounded.ts';
@@ -76,7 +76,7 @@ export class LastKnownGood {
 
   /** Replaces the file. Rejects when the disk refuses; the old file is then untouched. */
   async write({ keys, ...remembered }: ToRemember): Promise<void> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(this.#directory, 0o700);
     const members = JSON.stringify({ format, origin: this.#origin, ...remembered }).slice(0, -1);
     const texts = keys.map(({ json }) => json);
     const payload = await paced(writeJsonList(`${members},"keys":[`, texts, ']}'));

@@ -1,6 +1,7 @@
-import { mkdir, open as openFile } from 'node:fs/promises';
+import { open as openFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database, RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb';
+import { makeDirectory } from '../make-directory.ts';
 import { unavailable } from '../unavailable.ts';
 
 /** A table: bytes to bytes, in the order of the keys. */
@@ -40,7 +41,7 @@ const formatKey = Buffer.from('format');
  */
 export const openEnvironment = async (directory: string): Promise<Environment> => {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory, 0o700);
     await checkMagic(path.join(directory, 'data.mdb'));
     // Native, and of no use to a server without registrations: loaded here and nowhere else.
     const { open } = await import('lmdb');

@@ -8,8 +8,8 @@ import { FakeUpstream, ok } from '../../fakes/upstream.ts';
 import { run } from '../world.ts';
 
 /** An EC signer that Opencast 18 can read too. */
-const legacySigner = async (kid: string): Promise<Signer> => {
-  const { publicJwk, privateJwk } = makeEc(false);
+const legacySigner = async (kid: string, topBits = false): Promise<Signer> => {
+  const { publicJwk, privateJwk } = makeEc(topBits);
   const signer = await makeSigner('ES256', kid);
   return {
     ...signer,
@@ -20,6 +20,7 @@ const legacySigner = async (kid: string): Promise<Signer> => {
 };
 
 const [mine, other] = [await legacySigner('mine'), await legacySigner('other')];
+const topBit = await legacySigner('mine', true);
 const [rsa, otherRsa] = [await makeSigner('RS256', 'rsa'), await makeSigner('RS256', 'rsa2')];
 
 /** A token as Moodle sends it, with changes. */
@@ -72,6 +73,15 @@ test.each(readers)('a Moodle token signed with the published key is accepted as 
     by: 'mine',
     codes: [],
   });
+});
+
+test('a token whose signer the client cannot use is told which key that was, beside one it can use', async () => {
+  await using upstream = await FakeUpstream.start({
+    handler: ok(setOf(other, { ...topBit, jwk: { ...topBit.jwk, kid: 'top' } }), goodHeaders),
+  });
+  const argv = ['doctor', upstream.url().href, '--as', 'opencast@18', '--token', '-'];
+  const { stdout } = await run(argv, { stdin: await tokenOf(topBit) });
+  expect(stdout).toContain('top made it, which the client cannot use (top-bit)');
 });
 
 test('Prosody accepts a token whose kid, typ, iss, aud and room are there', async () => {
@@ -148,6 +158,13 @@ describe('a token that a client refuses is told in its words', () => {
       'token-kid',
       'No key found',
     ],
+    ...[{}, { kid: 'mine' }].map((header): Case => [
+      `signed with a key whose first bit is set, ${'kid' in header ? 'with' : 'without'} its kid`,
+      'opencast@18',
+      async () => await tell(setOf(topBit), await tokenOf(topBit, {}, header), 'opencast@18'),
+      'top-bit',
+      "The Token's Signature resulted invalid when verified using the Algorithm: SHA256withECDSA",
+    ]),
     [
       'signed with another key',
       'opencast@18',
