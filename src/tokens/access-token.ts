@@ -8,7 +8,7 @@ import { verifyToken } from './verify.ts';
 /** A client that may register keys. */
 export interface AccessGrant {
   readonly ok: true;
-  /** `client_id` of the access token, else its `azp`; never empty, any characters. */
+  /** `client_id` of the access token, else its `azp`; never empty, any characters, but no half of a surrogate pair. */
   readonly clientId: string;
   readonly scopes: readonly string[];
 }
@@ -58,6 +58,11 @@ export const grantOf = (claims: Members, scope: string): AccessOutcome => {
   if (typeof clientId !== 'string' || clientId === '') {
     const detail = 'the access token has neither client_id nor azp; have its issuer name the client';
     return refuseAccess('invalid_token', 'no_client_id', detail);
+  }
+  if (/\p{Cs}/u.test(clientId)) {
+    // No URL could name it, so nobody could fetch its keys.
+    const detail = 'the client id of the access token has half of a surrogate pair; have its issuer mend it';
+    return refuseAccess('invalid_token', 'bad_client_id', detail);
   }
   const scopes = scopesOf(claims);
   return scopes.includes(scope)

@@ -66,6 +66,8 @@ describe('an access token that is a JWT', () => {
     ['invalid_token no_client_id', { client_id: undefined }],
     ['invalid_token no_client_id', { client_id: '' }],
     ['invalid_token no_client_id', { client_id: 5, azp: 'b' }],
+    ['invalid_token bad_client_id', { client_id: 'a\ud800' }],
+    ['invalid_token bad_client_id', { client_id: undefined, azp: '\udc00b' }],
     ['invalid_token no_client_id', { client_id: ['a'] }],
     ['invalid_token wrong_issuer', { iss: 'https://sso.example.org/' }],
     ['invalid_token wrong_issuer', { iss: undefined }],

@@ -2,7 +2,7 @@ import type { Complete } from '../complete.ts';
 import { parseDuration } from '../durations.ts';
 import { didYouMean } from '../near-miss.ts';
 import type { Report } from '../validate.ts';
-import { checkSecretUrl } from './urls.ts';
+import { checkDatabaseUrl, checkSecretUrl } from './urls.ts';
 
 /** Judges the section `registration`; `known` are the names of all sources the file has. */
 export const checkRegistration = (
@@ -35,7 +35,9 @@ export const checkRegistration = (
       'must be given with registration.proof: strict, because proofs name the URL they are for',
     );
   }
-  if (registration.store.type === 'memory') {
+  const { store } = registration;
+  if (store.type === 'postgres') checkDatabaseUrl([...at, 'store', 'url'], store.url, report);
+  if (store.type === 'memory') {
     warn('registration.store.type is memory: registered keys are gone when the process ends');
   }
   if (registration.proof === 'cas') {

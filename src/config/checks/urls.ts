@@ -50,3 +50,30 @@ export const checkSecretUrl = (path: Path, text: string, report: Report): void =
     report(path, 'must be https: over plain http anybody between can read the secret and change the answer');
   }
 };
+
+/**
+ * Refuses the URL of a database that would be taken apart at another place than its writer meant.
+ *
+ * A `#`, `/` or `?` in a password ends the host there; a `%` begins an escape.
+ */
+export const checkDatabaseUrl = (path: Path, text: string, report: Report): void => {
+  if (isDatabaseUrl(text)) return;
+  report(
+    path,
+    'must be a URL such as postgres://user:password@host:5432/database, with every character of the user name and the password that is no letter and no digit percent-encoded: # is %23, / is %2F, ? is %3F, @ is %40, % is %25',
+  );
+};
+
+const isDatabaseUrl = (text: string): boolean => {
+  // Without a host there is a user alone before the path: the host is a parameter, or the socket of the default.
+  const withHost = text.replace('@/', '@localhost/');
+  if (!URL.canParse(withHost) || text.includes('#')) return false;
+  const { username, password, host, pathname, search } = new URL(withHost);
+  if (pathname.includes('@') || (username === '' && pathname === '' && search.includes('@'))) return false;
+  try {
+    for (const part of [username, password, host, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
+};

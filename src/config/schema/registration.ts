@@ -40,7 +40,7 @@ const StoreSchema = Type.Union(
       },
       {
         title: 'lmdb',
-        description: 'Embedded; survives kill -9. One process for each directory.',
+        description: 'Embedded; survives kill -9. For one machine, and no network file system.',
         ...closed,
       },
     ),

@@ -33,9 +33,6 @@ const judgeTimes = ({ iat, exp, nbf }: Members, now: number): ProofRefusal | und
   if (exp !== undefined) {
     if (!isNumericDate(exp)) return refuse('bad_exp', 'exp is not a number of seconds');
     if (exp <= seconds) return refuse('expired', 'exp is past');
-    if (isNumericDate(iat) && exp > iat + longestLife) {
-      return refuse('lives_too_long', `exp is more than ${longestLife} s after iat`);
-    }
   }
   if (nbf !== undefined) {
     if (!isNumericDate(nbf)) return refuse('bad_nbf', 'nbf is not a number of seconds');
@@ -43,6 +40,12 @@ const judgeTimes = ({ iat, exp, nbf }: Members, now: number): ProofRefusal | und
   }
   return undefined;
 };
+
+/** Judges how long the proof was made for; {@link judgeTimes} found the dates to be dates. */
+const judgeLife = (iat: number, exp: unknown): ProofRefusal | undefined =>
+  isNumericDate(exp) && exp > iat + longestLife
+    ? refuse('lives_too_long', `exp is more than ${longestLife} s after iat`)
+    : undefined;
 
 /** The URL as RFC 9449 §4.3 compares it: normalised, without query and fragment. Undefined when it is no such URL. */
 const comparableUrl = (text: unknown): string | undefined => {
@@ -112,10 +115,11 @@ const judgeNonce = ({ nonce }: Members, required: boolean): ProofRefusal | { ok:
 
 /** Judges the claims of a strict proof: fresh, for this service, by this client, with a `jti` that can be used up. */
 export const judgeStrictClaims = (claims: Members, isDpop: boolean, context: ProofContext): JudgedClaims => {
-  const { iat, jti } = claims;
+  const { iat, exp, jti } = claims;
   if (!isNumericDate(iat)) return refuse('bad_iat', 'iat is missing or not a number of seconds');
   const refusal =
     judgeTimes(claims, context.now) ??
+    judgeLife(iat, exp) ??
     judgeAudience(claims, isDpop, context) ??
     judgeBinding(claims, isDpop, context);
   if (refusal !== undefined) return refusal;

@@ -111,6 +111,7 @@ describe('CAS mode', () => {
     ['JSON that is no object', '[{"iat":1}]'],
     ['a brace and no JSON', '{test'],
     ['claims without dates', '{"iss":"someone","aud":"elsewhere"}'],
+    ['claims that live long', JSON.stringify({ iat: seconds, exp: seconds + 86_400 })],
     ['claims that are fresh', JSON.stringify({ iat: seconds, exp: seconds + 600, nbf: seconds })],
   ])('takes %s as payload', async (_what, payload) => {
     const outcome = await proved(makeProof({ payload, header: { typ: undefined } }), cas);
@@ -122,7 +123,6 @@ describe('CAS mode', () => {
     ['from_the_future', { iat: seconds + 61 }],
     ['bad_iat', { iat: 'today' }],
     ['expired', { exp: seconds }],
-    ['lives_too_long', { iat: seconds, exp: seconds + 601 }],
     ['bad_exp', { exp: null }],
     ['not_yet_valid', { nbf: seconds + 1 }],
     ['bad_nbf', { nbf: {} }],
