@@ -48,6 +48,9 @@ function forNone(alg: string): [string, readonly Family[]] {
 export const contradicts = (alg: string, family: Family): boolean =>
   !(families.get(alg)?.includes(family) ?? true);
 
+/** Whether jwksd knows the algorithm. */
+export const isKnownAlg = (alg: string): boolean => families.has(alg);
+
 /** Whether `alg` encrypts or agrees on keys, so that a key with it is not a signature key. */
 export const encrypts = (alg: string): boolean => /^(?:RSA1_5$|RSA-OAEP|ECDH-ES)/.test(alg);
 

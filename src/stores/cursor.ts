@@ -36,11 +36,19 @@ export const rangeOf = ({ clientId, after }: ListOptions): Range => {
   return { from, to };
 };
 
-/** Makes a page of up to `limit` + 1 records that were read: the one too many tells that there is a next page. */
-export const pageOf = (records: readonly RegisteredKey[], limit: number): Page => {
-  const shown = records.slice(0, limit);
+/**
+ * Makes a page of up to `limit` + 1 that were found: the one too many tells that there is a next page. `read` may leave
+ * some out; the list goes on behind them.
+ */
+export const pageOf = <Found extends { readonly position: Buffer }>(
+  found: readonly Found[],
+  limit: number,
+  read: (shown: readonly Found[]) => readonly RegisteredKey[],
+): Page => {
+  const shown = found.slice(0, limit);
   const last = shown.at(-1);
-  return last === undefined || records.length <= limit
-    ? { records: shown }
-    : { records: shown, next: positionOf(last.clientId, last.jkt).toString('base64url') };
+  const records = read(shown);
+  return last === undefined || found.length <= limit
+    ? { records }
+    : { records, next: last.position.toString('base64url') };
 };

@@ -104,7 +104,7 @@ export class MemoryStore implements RegistrationStore {
   async published(clientId: string): Promise<PublishedKeys | undefined> {
     this.#check();
     const own = this.#clients.get(clientKey(clientId));
-    return own && publishedKeys(inOrder(own.values()), this.#clock.wall());
+    return own && publishedKeys(recordsOf(inOrder(own.values())), this.#clock.wall());
   }
 
   async list(options: ListOptions): Promise<Page> {
@@ -113,11 +113,10 @@ export class MemoryStore implements RegistrationStore {
     const all: RegisteredKey[] = [];
     for (const [client, own] of this.#clients)
       if (options.clientId === undefined || client === clientKey(options.clientId)) all.push(...own.values());
-    const records = inOrder(all).filter(({ clientId, jkt }) => {
-      const position = positionOf(clientId, jkt);
-      return position.compare(from) > 0 && position.compare(to) < 0;
-    });
-    return pageOf(records, options.limit);
+    const found = inOrder(all).filter(
+      ({ position }) => position.compare(from) > 0 && position.compare(to) < 0,
+    );
+    return pageOf(found, options.limit, recordsOf);
   }
 
   async addNonce(nonce: string, expiresAt: number): Promise<void> {
@@ -190,8 +189,15 @@ export class MemoryStore implements RegistrationStore {
   }
 }
 
-const inOrder = (records: Iterable<RegisteredKey>): readonly RegisteredKey[] =>
+interface Positioned {
+  readonly record: RegisteredKey;
+  readonly position: Buffer;
+}
+
+const inOrder = (records: Iterable<RegisteredKey>): readonly Positioned[] =>
   [...records]
     .map((record) => ({ record, position: positionOf(record.clientId, record.jkt) }))
-    .sort((a, b) => a.position.compare(b.position))
-    .map(({ record }) => record);
+    .sort((a, b) => a.position.compare(b.position));
+
+const recordsOf = (positioned: readonly Positioned[]): readonly RegisteredKey[] =>
+  positioned.map(({ record }) => record);

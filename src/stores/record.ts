@@ -1,4 +1,7 @@
+import { admitJwk } from '../jwk/admit.ts';
+import { isKnownAlg } from '../jwk/algorithms.ts';
 import type { PublicJwk } from '../jwk/key.ts';
+import { positionOf } from './cursor.ts';
 import { unavailable } from './unavailable.ts';
 import type { RegisteredKey, Registration, Revocation, RevocationReason } from './store.ts';
 import { revocationReasons } from './store.ts';
@@ -81,12 +84,20 @@ export const encodeRecord = ({
     revoked,
   }).replaceAll(/[\u007f-\u{10ffff}]/gu, escape);
 
+/** A record as a store keeps it. */
+export interface StoredRecord {
+  readonly text: string;
+  /** Where it stands: `positionOf` its client and key, from a part of the store that is not the text. */
+  readonly position: Buffer;
+}
+
 /**
- * Reads a record that `encodeRecord` wrote. Public members are copied by name, so nothing else can come out.
+ * Reads a record that `encodeRecord` wrote. Public members are copied by name, so nothing else can come out, and the key
+ * is admitted once more: what is published is the key that was proved, by the client of this position.
  *
- * @throws {JwksdError} `store_unavailable` for a text that is not one: a damaged store publishes nothing.
+ * @throws {JwksdError} `store_unavailable` for a text that is not one: a damaged record publishes nothing.
  */
-export const decodeRecord = (text: string): RegisteredKey => {
+export const decodeRecord = ({ text, position }: StoredRecord): RegisteredKey => {
   const {
     client: clientId,
     jwk: stored,
@@ -96,10 +107,11 @@ export const decodeRecord = (text: string): RegisteredKey => {
     expires: expiresAt,
     revoked,
   } = parseObject(text);
-  const jwk = copyJwk(stored ?? {});
+  const jwk = readmitted(copyJwk(stored ?? {}));
   if (
+    jwk?.kid === undefined ||
     typeof clientId !== 'string' ||
-    typeof jwk.kid !== 'string' ||
+    !positionOf(clientId, jwk.kid).equals(position) ||
     !(label === undefined || typeof label === 'string') ||
     !isTime(createdAt) ||
     !isTime(provedAt) ||
@@ -121,6 +133,13 @@ function copyJwk(from: object): Readonly<PublicJwk> {
   const members = from as Readonly<Record<string, unknown>>;
   const own = published.filter((name) => Object.hasOwn(members, name) && typeof members[name] === 'string');
   return Object.freeze(Object.fromEntries(own.map((name) => [name, members[name]])) as unknown as PublicJwk);
+}
+
+/** The JWK, if it is to the last letter what was once admitted with a proof. */
+function readmitted(jwk: Readonly<PublicJwk>): Readonly<PublicJwk> | undefined {
+  const admission = admitJwk(jwk, { origin: 'proof', provedAlg: jwk.alg });
+  if (jwk.alg === undefined || !isKnownAlg(jwk.alg) || !admission.ok) return undefined;
+  return JSON.stringify(copyJwk(admission.key.jwk)) === JSON.stringify(jwk) ? jwk : undefined;
 }
 
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);

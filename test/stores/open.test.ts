@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -53,6 +53,43 @@ describe('openStore', () => {
     await (await open(damaged)).close();
     await writeFile(path.join(damaged, 'data.mdb'), Buffer.alloc(65_536, 1));
     await expect(open(damaged)).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+
+  test('publishes no damaged key, tells of it once, and goes on', async () => {
+    const clock = new ManualClock();
+    const at = path.join(home, 'flipped');
+    const before = await openStore({ type: 'lmdb', path: at }, clock, createLog().log);
+    for (const name of ['a', 'b', 'c']) await before.register(registrationOf(clock, 'app', keyOf(name)));
+    await before.close();
+    const file = path.join(at, 'data.mdb');
+    const bytes = await readFile(file);
+    const x = `"x":"${String(keyOf('b').jwk.x)}`;
+    for (let index = bytes.indexOf(x); index >= 0; index = bytes.indexOf(x, index + 1))
+      bytes.write('AAAA', index + 5);
+    await writeFile(file, bytes);
+    const { log, lines } = createLog();
+    const store = await openStore({ type: 'lmdb', path: at }, clock, log);
+    const sound = [keyOf('a').thumbprint, keyOf('c').thumbprint].sort();
+    for (let turn = 0; turn < 2; turn += 1) {
+      const published = await store.published('app');
+      expect(published?.keys.map(({ jkt }) => jkt).sort()).toEqual(sound);
+      const listed: string[] = [];
+      let after: string | undefined;
+      do {
+        const page = await store.list({ clientId: 'app', limit: 1, after });
+        listed.push(...page.records.map(({ jkt }) => jkt));
+        after = page.next;
+      } while (after !== undefined);
+      expect(listed.sort()).toEqual(sound);
+    }
+    expect(lines).toMatchObject([
+      { level: 'warn', text: expect.stringContaining('damaged'), members: { jkt: keyOf('b').thumbprint } },
+    ]);
+    await expect(store.register(registrationOf(clock, 'app', keyOf('b')))).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+    expect(store.health).toEqual({ ok: true });
+    await store.close();
   });
 
   test('does not need PostgreSQL to be there: the store is unhealthy, and refuses at once', async () => {

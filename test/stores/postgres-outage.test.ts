@@ -216,6 +216,24 @@ describe('a PostgreSQL store', () => {
     expect(await register(store, 2)).toBe('created');
   });
 
+  test('publishes no damaged key, and holds no lock for one', async () => {
+    const store = await open();
+    const clock = new ManualClock(Date.now());
+    for (const name of ['a', 'b']) await store.register(registrationOf(clock, 'app', keyOf(name)));
+    await query(`update jwksd_registrations set record = replace(record, '${keyOf('b').jwk.x}', 'AAAA')`);
+    const published = await store.published('app');
+    expect(published?.keys.map(({ jkt }) => jkt)).toEqual([keyOf('a').thumbprint]);
+    await expect(store.get('app', keyOf('b').thumbprint)).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+    await expect(store.revoke('app', keyOf('b').thumbprint, 'deleted')).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+    expect(await query(`select 1 from pg_locks where locktype = 'advisory'`)).toEqual([]);
+    expect(await store.revoke('app', keyOf('a').thumbprint, 'deleted')).toMatchObject({ outcome: 'revoked' });
+    expect(store.health).toEqual({ ok: true });
+  });
+
   test('counts hits for all replicas together, in windows that end', async () => {
     const clock = new ManualClock();
     const replicas = await Promise.all(

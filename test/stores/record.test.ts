@@ -2,8 +2,9 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JwksdError } from '../../src/errors.ts';
 import { privateMembers } from '../../src/jwk/admit.ts';
-import { decodeRecord, encodeRecord, newRecord, revokedRecord } from '../../src/stores/record.ts';
-import { revocationReasons } from '../../src/stores/store.ts';
+import { positionOf } from '../../src/stores/cursor.ts';
+import { decodeRecord as decode, encodeRecord, newRecord, revokedRecord } from '../../src/stores/record.ts';
+import { revocationReasons, type RegisteredKey } from '../../src/stores/store.ts';
 import { ManualClock } from '../fakes/clock.ts';
 import { keyOf, registrationOf } from './conformance.ts';
 
@@ -11,6 +12,9 @@ const clock = new ManualClock();
 const text = fc.string({
   unit: fc.integer({ min: 0, max: 0xff_ff }).map((code) => String.fromCharCode(code)),
 });
+
+const decodeRecord = (stored: string, clientId = 'app', jkt = keyOf('a').thumbprint): RegisteredKey =>
+  decode({ text: stored, position: positionOf(clientId, jkt) });
 
 describe('a record as text', () => {
   test('is ASCII without NUL and is read as it was, whatever client id and label hold', () => {
@@ -24,7 +28,7 @@ describe('a record as text', () => {
           const record = reason === undefined ? made : revokedRecord(made, reason, clock.wall());
           const encoded = encodeRecord(record);
           expect(encoded).toMatch(/^[\u0020-\u007e]*$/u);
-          expect(decodeRecord(encoded)).toEqual(record);
+          expect(decodeRecord(encoded, clientId)).toEqual(record);
         },
       ),
       { seed: 5 },
@@ -55,5 +59,30 @@ describe('a record as text', () => {
       }),
       { seed: 7 },
     );
+  });
+  test('is refused when its key is not, to the letter, the one that was proved, or stands elsewhere', () => {
+    const record = newRecord(registrationOf(clock, 'app', keyOf('a')), clock.wall());
+    const encoded = encodeRecord(record);
+    const other = keyOf('b').jwk;
+    const { jwk } = record;
+    const damage: readonly [string, string][] = [
+      ['"EC"', '"XC"'],
+      [String(jwk.x), `AAAA${String(jwk.x).slice(4)}`],
+      [String(jwk.y), String(other.y)],
+      [String(jwk.kid), keyOf('b').thumbprint],
+      ['"ES256"', '"ES384"'],
+      ['"ES256"', '"XS256"'],
+      ['"alg":"ES256",', ''],
+      ['"sig"', '"enc"'],
+      ['"client":"app"', '"client":"abb"'],
+    ];
+    for (const [from, to] of damage) {
+      const damaged = encoded.replace(from, to);
+      expect(damaged).not.toBe(encoded);
+      expect(() => decodeRecord(damaged), to).toThrow(JwksdError);
+    }
+    expect(decodeRecord(encoded)).toEqual(record);
+    expect(() => decodeRecord(encoded, 'another')).toThrow(JwksdError);
+    expect(() => decodeRecord(encoded, 'app', keyOf('b').thumbprint)).toThrow(JwksdError);
   });
 });

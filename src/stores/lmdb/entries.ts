@@ -1,5 +1,5 @@
 import { textDigest } from '../client-key.ts';
-import { decodeRecord, encodeRecord, type Ending } from '../record.ts';
+import { encodeRecord, type Ending, type StoredRecord } from '../record.ts';
 import type { RegisteredKey } from '../store.ts';
 import { revocationReasons } from '../store.ts';
 
@@ -63,5 +63,8 @@ export const readHead = (entry: Buffer): Ending => {
   };
 };
 
-/** A stored record. @throws {JwksdError} `store_unavailable` when it is damaged */
-export const readEntry = (entry: Buffer): RegisteredKey => decodeRecord(entry.toString('latin1', 9));
+/** A stored record, for `decodeRecord`. */
+export const readEntry = (position: Buffer, entry: Buffer): StoredRecord => ({
+  position,
+  text: entry.toString('latin1', 9),
+});

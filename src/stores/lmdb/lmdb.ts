@@ -5,7 +5,8 @@ import { isThumbprint, pageOf, positionOf, rangeOf } from '../cursor.ts';
 import { countsAsHeld, decide } from '../decide.ts';
 import { Listeners } from '../listeners.ts';
 import { publishedKeys } from '../published.ts';
-import { isCurrent, revokedRecord } from '../record.ts';
+import { ReadableRecords } from '../readable.ts';
+import { decodeRecord, isCurrent, revokedRecord } from '../record.ts';
 import type {
   Changes,
   ListOptions,
@@ -55,6 +56,7 @@ export class LmdbStore implements RegistrationStore {
   readonly #clock: Clock;
   readonly #writer: Writer;
   readonly #listeners = new Listeners();
+  readonly #readable: ReadableRecords;
   /** What `changes` says when nobody else wrote. */
   #changes: number;
   #cancelLook: Cancel = () => undefined;
@@ -64,6 +66,7 @@ export class LmdbStore implements RegistrationStore {
     this.#environment = environment;
     this.#clock = clock;
     this.#writer = new Writer(environment, clock, log);
+    this.#readable = new ReadableRecords(log);
     this.#changes = this.#readChanges();
     this.#lookLater();
   }
@@ -96,10 +99,10 @@ export class LmdbStore implements RegistrationStore {
         {
           replayed: () => replayAt !== undefined && isAhead(replays.get(replayAt)),
           nonceIsGood: () => nonceAt !== undefined && isAhead(nonces.get(nonceAt)),
-          record: () => before && readEntry(before),
+          record: () => before && decodeRecord(readEntry(position, before)),
           heldElsewhere: () => this.#isHeldElsewhere(position, now),
           counts: () => {
-            const heads = [...this.#entriesOf(clientId)].map((entry) => readHead(entry));
+            const heads = [...this.#entriesOf(clientId)].map(({ value }) => readHead(value));
             return {
               current: heads.filter((head) => isCurrent(head, now)).length,
               tombstones: heads.filter(({ revoked }) => revoked !== undefined).length,
@@ -127,7 +130,7 @@ export class LmdbStore implements RegistrationStore {
     const outcome = await this.#writer.run((): RevokeOutcome | undefined => {
       const before = this.#environment.records.get(position);
       if (before === undefined) return undefined;
-      const record = readEntry(before);
+      const record = decodeRecord(readEntry(position, before));
       if (record.revoked !== undefined) return { outcome: 'already', record };
       const revoked = revokedRecord(record, reason, this.#clock.wall());
       this.#put(position, revoked, before);
@@ -141,8 +144,9 @@ export class LmdbStore implements RegistrationStore {
   async get(clientId: string, jkt: string): Promise<RegisteredKey | undefined> {
     if (!isThumbprint(jkt)) return undefined;
     return this.#read(({ records }) => {
-      const entry = records.get(positionOf(clientId, jkt));
-      return entry && readEntry(entry);
+      const position = positionOf(clientId, jkt);
+      const entry = records.get(position);
+      return entry && decodeRecord(readEntry(position, entry));
     });
   }
 
@@ -151,11 +155,8 @@ export class LmdbStore implements RegistrationStore {
       const now = this.#clock.wall();
       const entries = [...this.#entriesOf(clientId)];
       if (entries.length === 0) return undefined;
-      const current = entries.filter((entry) => isCurrent(readHead(entry), now));
-      return publishedKeys(
-        current.map((entry) => readEntry(entry)),
-        now,
-      );
+      const current = entries.filter(({ value }) => isCurrent(readHead(value), now));
+      return publishedKeys(this.#readable.of(current.map(({ key, value }) => readEntry(key, value))), now);
     });
   }
 
@@ -169,8 +170,9 @@ export class LmdbStore implements RegistrationStore {
         limit: options.limit + 1,
       });
       return pageOf(
-        [...range].map(({ value }) => readEntry(value)),
+        [...range].map(({ key, value }) => readEntry(key, value)),
         options.limit,
+        (shown) => this.#readable.of(shown),
       );
     });
   }
@@ -214,9 +216,9 @@ export class LmdbStore implements RegistrationStore {
     }
   }
 
-  *#entriesOf(clientId: string): Generator<Buffer> {
+  #entriesOf(clientId: string): Iterable<{ key: Buffer; value: Buffer }> {
     const { from, to } = rangeOf({ clientId, limit: 1 });
-    for (const { value } of this.#environment.records.getRange({ start: from, end: to })) yield value;
+    return this.#environment.records.getRange({ start: from, end: to });
   }
 
   #isHeldElsewhere(position: Buffer, now: number): boolean {

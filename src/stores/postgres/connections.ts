@@ -103,7 +103,7 @@ export class Connections {
         return result;
       } catch (error) {
         // Where this fails too, the connection is given up, and the server rolls back by itself.
-        if (isOfStatement(error)) await client.query('rollback');
+        if (isOfStatement(error) || error instanceof JwksdError) await client.query('rollback');
         throw error;
       }
     });

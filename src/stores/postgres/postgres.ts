@@ -4,7 +4,8 @@ import { isThumbprint, pageOf, rangeOf } from '../cursor.ts';
 import { decide } from '../decide.ts';
 import { Listeners } from '../listeners.ts';
 import { publishedKeys } from '../published.ts';
-import { decodeRecord, encodeRecord, revokedRecord } from '../record.ts';
+import { ReadableRecords } from '../readable.ts';
+import { decodeRecord, encodeRecord, revokedRecord, type StoredRecord } from '../record.ts';
 import type {
   Changes,
   ListOptions,
@@ -26,6 +27,8 @@ import { Notices } from './notices.ts';
 import * as sql from './sql.ts';
 
 interface RecordRow {
+  readonly client: Buffer;
+  readonly jkt: Buffer | null;
   readonly record: string | null;
 }
 
@@ -50,16 +53,18 @@ export class PostgresStore implements RegistrationStore {
   readonly #clock: Clock;
   readonly #listeners = new Listeners();
   readonly #notices: Notices;
+  readonly #readable: ReadableRecords;
 
-  private constructor(connections: Connections, clock: Clock) {
+  private constructor(connections: Connections, clock: Clock, log: StoreLog) {
     this.#connections = connections;
+    this.#readable = new ReadableRecords(log);
     this.#clock = clock;
     this.#notices = new Notices(connections, this.#listeners, clock);
   }
 
   /** Resolves when the first attempt to connect has ended, one way or the other. */
   static async open(url: string, clock: Clock, log: StoreLog): Promise<PostgresStore> {
-    const store = new PostgresStore(await Connections.open(url, clock, log), clock);
+    const store = new PostgresStore(await Connections.open(url, clock, log), clock, log);
     await store.#notices.start();
     return store;
   }
@@ -76,6 +81,7 @@ export class PostgresStore implements RegistrationStore {
     const { clientId, key, replay, nonce, limits } = registration;
     const client = textDigest(clientId);
     const jkt = Buffer.from(key.thumbprint, 'base64url');
+    const position = Buffer.concat([client, jkt]);
     const jti = replay === undefined ? null : textDigest(replay.jti);
     const nonceDigest = nonce === undefined ? null : textDigest(nonce);
     const now = wholeMs(this.#clock.wall());
@@ -90,7 +96,7 @@ export class PostgresStore implements RegistrationStore {
         now,
         limits.uniqueAcrossClients,
       ]);
-      const decided = decide(registration, situationOf(found[0]), now);
+      const decided = decide(registration, situationOf(found[0], position), now);
       if (decided.outcome !== 'created' && decided.outcome !== 'exists') return decided;
       await runner.rows(sql.store, [
         client,
@@ -119,7 +125,7 @@ export class PostgresStore implements RegistrationStore {
         await runner.rows(sql.lockClient, [client.readInt32BE()]);
         const [row] = await runner.rows<{ record: string }>(sql.get, [client, digest]);
         if (row === undefined) return undefined;
-        const record = decodeRecord(row.record);
+        const record = decodeRecord({ text: row.record, position: Buffer.concat([client, digest]) });
         if (record.revoked !== undefined) return { outcome: 'already', record };
         const revoked = revokedRecord(record, reason, this.#clock.wall());
         await runner.rows(sql.revoke, [client, digest, reason, encodeRecord(revoked), clientKey(clientId)]);
@@ -133,8 +139,10 @@ export class PostgresStore implements RegistrationStore {
   async get(clientId: string, jkt: string): Promise<RegisteredKey | undefined> {
     if (!isThumbprint(jkt)) return undefined;
     const values = [textDigest(clientId), Buffer.from(jkt, 'base64url')];
-    const [record] = await this.#records(sql.get, values);
-    return record;
+    const [row] = await this.#connections.run(
+      async (runner) => await runner.rows<{ record: string }>(sql.get, values),
+    );
+    return row && decodeRecord({ text: row.record, position: Buffer.concat(values) });
   }
 
   async published(clientId: string): Promise<PublishedKeys | undefined> {
@@ -143,13 +151,16 @@ export class PostgresStore implements RegistrationStore {
     const rows = await this.#connections.run(
       async (runner) => await runner.rows<RecordRow>(sql.published, values),
     );
-    return rows.length === 0 ? undefined : publishedKeys(recordsOf(rows), now);
+    return rows.length === 0 ? undefined : publishedKeys(this.#readable.of(storedOf(rows)), now);
   }
 
   async list(options: ListOptions): Promise<Page> {
     const { from, to } = rangeOf(options);
     const values = [from.subarray(0, 32), from.subarray(32), to.subarray(0, 32), options.limit + 1];
-    return pageOf(await this.#records(sql.list, values), options.limit);
+    const rows = await this.#connections.run(
+      async (runner) => await runner.rows<RecordRow>(sql.list, values),
+    );
+    return pageOf(storedOf(rows), options.limit, (shown) => this.#readable.of(shown));
   }
 
   async addNonce(nonce: string, expiresAt: number): Promise<void> {
@@ -191,25 +202,21 @@ export class PostgresStore implements RegistrationStore {
     );
     return row ?? { count: 1, left: windowMs };
   }
-
-  async #records(statement: sql.Statement, values: readonly unknown[]): Promise<readonly RegisteredKey[]> {
-    return recordsOf(
-      await this.#connections.run(async (runner) => await runner.rows<RecordRow>(statement, values)),
-    );
-  }
 }
 
 /** Columns of dates are `bigint`, which takes no fraction. */
 const wholeMs = (time: number): number => Math.floor(time);
 
-const recordsOf = (rows: readonly RecordRow[]): readonly RegisteredKey[] =>
-  rows.flatMap(({ record }) => (record === null ? [] : [decodeRecord(record)]));
+const storedOf = (rows: readonly RecordRow[]): readonly StoredRecord[] =>
+  rows.flatMap(({ client, jkt, record }) =>
+    jkt === null || record === null ? [] : [{ text: record, position: Buffer.concat([client, jkt]) }],
+  );
 
-const situationOf = (row: SituationRow | undefined): Parameters<typeof decide>[1] => ({
+const situationOf = (row: SituationRow | undefined, position: Buffer): Parameters<typeof decide>[1] => ({
   // A row there always is; without one nothing may be written.
   replayed: () => row?.replayed ?? true,
   nonceIsGood: () => row?.nonceIsGood ?? false,
-  record: () => recordsOf(row === undefined ? [] : [row])[0],
+  record: () => (typeof row?.record === 'string' ? decodeRecord({ text: row.record, position }) : undefined),
   heldElsewhere: () => row?.heldElsewhere ?? true,
   counts: () => row ?? { current: Infinity, tombstones: Infinity },
 });

@@ -69,16 +69,16 @@ export const revoke = statement(
 /** A client's current records, and one row without a record; no row for an unknown client. */
 export const published = statement(
   'published',
-  `select record from (
-     select jkt, record from jwksd_registrations where client = $1 and tombstone is null and expires > $2
-     union all (select null, null from jwksd_registrations where client = $1 limit 1)
+  `select client, jkt, record from (
+     select client, jkt, record from jwksd_registrations where client = $1 and tombstone is null and expires > $2
+     union all (select client, null, null from jwksd_registrations where client = $1 limit 1)
    ) found order by jkt`,
 );
 
 /** A page of a list. */
 export const list = statement(
   'list',
-  `select record from jwksd_registrations
+  `select client, jkt, record from jwksd_registrations
    where (client, jkt) > ($1, $2) and client <= $3
    order by client, jkt limit $4`,
 );
