@@ -20,7 +20,7 @@ const fixed = ['server', 'ops', 'cors', 'state', 'shutdown', 'registration', 'va
 /**
  * A handler for SIGHUP: reads the configuration again and applies sources, sets and the log level.
  *
- * A configuration with problems changes nothing, and neither does one whose reload fails half way. Signals that arrive
+ * A configuration with problems, or without the source that the running registration needs, changes nothing, and neither does one whose reload fails half way. Signals that arrive
  * during a reload are handled after it, one for all.
  */
 export const reloader = ({ load, service, log, running }: ReloadParts): (() => void) => {
@@ -37,6 +37,7 @@ export const reloader = ({ load, service, log, running }: ReloadParts): (() => v
       if (loaded.config.log.pretty !== config.log.pretty) restart.push('log.pretty');
       if (restart.length > 0)
         log.warn({ sections: restart }, 'these sections changed and need a restart to take effect');
+      keepsNeededSource(running, loaded.config);
       await generateMissingKeys(loaded.config, log);
       const next = {
         ...config,
@@ -65,4 +66,14 @@ export const reloader = ({ load, service, log, running }: ReloadParts): (() => v
     again = true;
     if (!busy) void run();
   };
+};
+
+/** Throws when the next configuration lacks the source whose keys verify access tokens until the next start. */
+const keepsNeededSource = ({ registration }: Config, next: Config): void => {
+  if (registration?.accessToken.type !== 'jwt') return;
+  const { source } = registration.accessToken;
+  if (next.sources.some(({ name }) => name === source)) return;
+  throw new Error(
+    `registration runs with the source ${JSON.stringify(source)}, which the file no longer has; restart to change both`,
+  );
 };

@@ -140,6 +140,26 @@ const hammer = (server: Running, paths: readonly string[]) => {
   };
 };
 
+test('a reload without the source that the running registration needs changes nothing and says so', async () => {
+  const one = await makeSigner();
+  await using upstream = await FakeUpstream.start({ handler: ok(setOf(one)) });
+  const file = (source: string): string => `state: { dir: null }
+sources:
+  ${source}: ${jwks(upstream.url())}
+registration:
+  accessToken: { jwt: { issuer: https://sso.example.org, source: ${source}, audience: jwksd } }
+  proof: cas
+  store: { type: memory }
+`;
+  await using running = await startWith(file('idp'));
+  const { server, reload } = running;
+  await ready(server);
+  expect(await reload(file('other'))).toMatch(
+    /not reloaded.*registration runs with the source "idp".*restart/u,
+  );
+  expect(await reload(file('idp'))).toBe('configuration reloaded');
+});
+
 test('a reload that replaces every source has no moment without keys', async () => {
   const signers = [await makeSigner('ES256', 'old'), await makeSigner('ES256', 'new')];
   const kept = await makeSigner('ES256', 'kept');
