@@ -12,6 +12,7 @@ import { isSet, type Io, type Parsed } from './command.ts';
 import { loadOrThrow } from './configuration.ts';
 import { createLog } from './log.ts';
 import { setSpecs, SourceFactory } from './sources.ts';
+import { printable } from './printable.ts';
 
 /** Runs `jwksd check`: would this configuration serve, and would its clients like it? */
 export const check = async (parsed: Parsed, io: Io): Promise<number> => {
@@ -21,7 +22,7 @@ export const check = async (parsed: Parsed, io: Io): Promise<number> => {
   const { statuses, sets, systemToken } = await judge(config, offline);
   if (isSet(parsed, 'json'))
     io.stdout.write(
-      `${JSON.stringify({ warnings, sources: statuses, sets, ...(systemToken === undefined ? {} : { systemToken }) }, undefined, 2)}\n`,
+      `${printable({ warnings, sources: statuses, sets, ...(systemToken === undefined ? {} : { systemToken }) })}\n`,
     );
   else io.stdout.write(checkReport(statuses, sets, { offline, systemToken }));
   const errors =

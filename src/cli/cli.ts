@@ -6,11 +6,12 @@ import { commandHelp, groupHelp, overview } from './help.ts';
 import { parseCommandLine } from './parse.ts';
 import { styled } from './style.ts';
 import { version } from './version.ts';
+import { masked } from './printable.ts';
 
 /** A reader that has seen enough (`| head`) ends nothing; a full disk behind `>` is told, and fails. */
 const onWriteError = (error: NodeJS.ErrnoException): void => {
   if (error.code === 'EPIPE') return;
-  process.stderr.write(`jwksd: the output cannot be written: ${error.message}\n`);
+  process.stderr.write(`jwksd: the output cannot be written: ${masked(error.message)}\n`);
   process.exit(errors.failed.exit);
 };
 
@@ -35,7 +36,7 @@ export const cli = async (argv: readonly string[], io: Io = processIo): Promise<
   } catch (error) {
     const entry = error instanceof JwksdError ? errors[error.code] : errors.failed;
     if (!(error instanceof JwksdError) && !isOfTheSystem(error)) throw error;
-    io.stderr.write(`${styled(io, 'stderr')('error', 'jwksd:')} ${error.message}\n`);
+    io.stderr.write(`${styled(io, 'stderr')('error', 'jwksd:')} ${masked(error.message)}\n`);
     return 'exit' in entry ? entry.exit : errors.failed.exit;
   } finally {
     clearInterval(alive);

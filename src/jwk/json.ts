@@ -6,6 +6,8 @@ export interface Undecodable {
   readonly detail: string;
   /** Where the JSON ends being any, in characters, as far as the parser tells. */
   readonly position?: number;
+  /** It was not read, because it nests deeper than 64; absent otherwise. */
+  readonly tooDeep?: true;
 }
 
 /** A JSON text that came as bytes. */
@@ -54,6 +56,7 @@ const isTooDeep = (text: string): boolean => {
 const tooDeep: Undecodable = {
   ok: false,
   code: 'not_json',
+  tooDeep: true,
   detail: `the body nests deeper than ${deepest}`,
 };
 

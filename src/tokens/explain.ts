@@ -1,8 +1,8 @@
 import { excerpt } from '../jwk/excerpt.ts';
 import type { Key, ParsedSet } from '../jwk/key.ts';
-import { isSignatureKey } from '../jwk/signature-key.ts';
+import { familyOf, isSignatureKey } from '../jwk/signature-key.ts';
 import { parseCompactJws, type CompactJws } from './jws.ts';
-import { verifySignature } from './signature.ts';
+import { sameAlgorithm, verifySignature } from './signature.ts';
 import {
   longestToken,
   verifyToken,
@@ -85,7 +85,9 @@ const whyNot = (jws: CompactJws, key: Key, { reason, detail }: Refuted): string 
   if (!isSignatureKey(key)) {
     return `the key of ${name(kid)} verifies the signature, but is not published for that (use ${use ?? 'not sig'}); publish it with "use": "sig"`;
   }
-  if (reason === 'alg_mismatch') {
+  const isNamed = jws.header['kid'] === undefined || jws.header['kid'] === kid;
+  const isOfOther = alg !== undefined && !sameAlgorithm(jws.alg, alg, familyOf(key));
+  if (reason === 'alg_mismatch' || (isNamed && isOfOther)) {
     return `the key of ${name(kid)} made the signature, but it is published for ${alg ?? 'another alg'} and the token says ${jws.alg}; sign with ${alg ?? 'that'}, or publish it with alg ${jws.alg}`;
   }
   if (reason === 'unknown_kid' || reason === 'bad_signature') {

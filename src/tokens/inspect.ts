@@ -60,6 +60,12 @@ export interface InspectOptions {
 
 type Judge = (header: Members, claims: Members, options: InspectOptions) => readonly TokenWarning[];
 
+const payloadProblem = {
+  other: 'it is not a JSON object',
+  repeated: 'a member of it is repeated',
+  deep: 'it nests deeper than 64 levels',
+} as const;
+
 /**
  * Reads a token without verifying it and says which of the systems jwksd makes tokens for would stumble over it.
  *
@@ -71,8 +77,10 @@ export const inspectToken = (token: string, options: InspectOptions): Inspection
   const { header } = parsed.jws;
   const payload = readObject(parsed.jws.payload);
   if (!payload.ok) {
-    const why = payload.reason === 'repeated' ? 'a member of it is repeated' : 'it is not a JSON object';
-    return { ok: false, detail: `this is a signed text and not a JWT: look at its payload, ${why}` };
+    return {
+      ok: false,
+      detail: `this is a signed text and not a JWT: look at its payload, ${payloadProblem[payload.reason]}`,
+    };
   }
   const claims = payload.members;
   const warnings = judges.flatMap((judge) => judge(header, claims, options));
@@ -115,7 +123,10 @@ const judgeHeader: Judge = (header, _, { keys }) => {
       found.push(...warn('kid-missing', detail));
     }
   } else if (!kids.includes(kid as string)) {
-    const detail = `kid ${JSON.stringify(excerpt(kid) ?? '')} is not in the set: publish that key, or sign with one that is`;
+    const detail =
+      typeof kid !== 'string'
+        ? 'kid is not a string, so it names no key (RFC 7515 §4.1.4): write it as one'
+        : `kid ${JSON.stringify(excerpt(kid) ?? '')} is not in the set: publish that key, or sign with one that is`;
     found.push(...warn('kid-not-in-set', detail));
   }
   return found;

@@ -8,8 +8,11 @@ export type ReadObject =
   | { readonly ok: true; readonly members: Members }
   | {
       readonly ok: false;
-      /** `other`: UTF-8 text that is not a JSON object, or no text at all; `repeated`: a member stands there twice. */
-      readonly reason: 'other' | 'repeated';
+      /**
+       * `other`: UTF-8 text that is not a JSON object, or no text at all; `repeated`: a member stands there twice; `deep`:
+       * it nests deeper than 64.
+       */
+      readonly reason: 'other' | 'repeated' | 'deep';
     };
 
 /** Whether a JSON value is an object. */
@@ -27,6 +30,7 @@ export const readObject = (bytes: Uint8Array): ReadObject => {
   if (bytes[0] === 0xef) return other;
   const text = decodeText(bytes);
   const json = text === undefined ? undefined : parseJson(text);
+  if (json?.ok === false && json.tooDeep === true) return { ok: false, reason: 'deep' };
   if (text === undefined || json?.ok !== true) return other;
   const { value } = json;
   if (!isMembers(value)) return other;

@@ -40,6 +40,12 @@ const countProblem = (count: number): string => {
   return `it has ${['no parts', 'one part', 'two parts', '', 'four parts'][count] ?? 'many parts'}, not three with a dot between them`;
 };
 
+const headerProblem = {
+  other: 'its header is not a JSON object',
+  repeated: 'a member of its header is repeated',
+  deep: 'its header nests deeper than 64 levels',
+} as const;
+
 /**
  * Takes a compact JWS apart: three parts in strict base64url, the header a JSON object with an `alg`.
  *
@@ -58,9 +64,7 @@ export const parseCompactJws = (text: string, limit: number): ParsedJws => {
   }
   const read = readObject(head);
   if (!read.ok) {
-    const detail =
-      read.reason === 'repeated' ? 'a member of its header is repeated' : 'its header is not a JSON object';
-    return refuse('malformed_header', detail);
+    return refuse('malformed_header', headerProblem[read.reason]);
   }
   const { alg } = read.members;
   if (typeof alg !== 'string') return refuse('malformed_header', 'its header has no alg');

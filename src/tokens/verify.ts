@@ -81,7 +81,8 @@ export const verifyToken = async (
   const { jws } = parsed;
   const payload = readObject(jws.payload);
   if (!payload.ok) {
-    return { valid: false, ...malformed(payloadProblem[payload.reason]), header: jws.header };
+    const problem = payload.reason === 'deep' ? tooDeep : malformed(payloadProblem[payload.reason]);
+    return { valid: false, ...problem, header: jws.header };
   }
   return await verifyRead({ jws, claims: payload.members }, keys, options);
 };
@@ -140,6 +141,11 @@ const payloadProblem = {
   other: 'its payload is not a JSON object',
   repeated: 'a member of its payload is repeated',
 } as const;
+
+const tooDeep: Problem = {
+  ...malformed(''),
+  detail: 'the token is not read: its payload nests deeper than 64 levels; make its claims flatter',
+};
 
 const unreadable = ({ problem, detail }: Extract<ParsedJws, { ok: false }>): Problem =>
   problem === 'too_large'

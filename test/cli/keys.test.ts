@@ -48,7 +48,8 @@ describe('keys generate', () => {
     ['EdDSA', { kty: 'OKP', crv: 'Ed25519' }],
   ])('%s: makes a pair whose halves belong together, named by its thumbprint', async (alg, members) => {
     await using directory = await temporaryDirectory();
-    const argv = ['keys', 'generate', '--name', 'mine', '--alg', alg, '--bits', '2048'];
+    const bits = members.kty === 'RSA' ? ['--bits', '2048'] : [];
+    const argv = ['keys', 'generate', '--name', 'mine', '--alg', alg, ...bits];
     const { code, stdout, stderr } = await run(argv, { cwd: directory.path });
     expect(code).toBe(0);
     expect(stdout).toContain('keys/mine_private.pem');
@@ -130,6 +131,25 @@ describe('keys generate', () => {
     expect(await json(path.join(outputs, 'jwks.json'))).toEqual({ keys: kept });
   });
 
+  test('a kid that would turn a terminal round reaches none, as text and as JSON', async () => {
+    await using directory = await temporaryDirectory();
+    const at = { cwd: directory.path };
+    const kid = 'a\u202Eb';
+    const made = await run(['keys', 'generate', '--kid', kid, '--for', 'opencast'], at);
+    const file = 'outputs/jwks.json';
+    const results = [
+      made,
+      await run(['keys', 'generate', '--kid', `${kid}2`, '--name', 'two', '--json'], at),
+      await run(['keys', 'thumbprint', file, '--json'], at),
+      await run(['keys', 'convert', file, '--to', 'jwks'], at),
+      await run(['jwks', 'build', file], at),
+      await run(['jwks', 'lint', file], at),
+      await run(['keys', 'generate', '--kid', kid, '--name', 'three'], at),
+    ];
+    for (const { stdout, stderr } of results) expect(`${stdout}${stderr}`).not.toMatch(/[^\P{C}\n\uFFFD]/u);
+    expect(JSON.parse(results[3]?.stdout ?? '')).toMatchObject({ keys: [{ kid }, { kid: `${kid}2` }] });
+  });
+
   test.runIf(process.platform === 'linux')('ends where no directory can be made', async () => {
     expect((await run(['keys', 'generate', '--dir', '/proc/jwksd-test'])).code).toBe(1);
   });
@@ -150,6 +170,9 @@ describe('keys generate', () => {
     [['--alg', 'constructor'], '--alg'],
     [['--alg', 'RS256', '--bits', '1024'], '--bits'],
     [['--alg', 'RS256', '--bits', '16384'], '--bits'],
+    [['--alg', 'RS256', '--bits', '2049'], 'multiple of 256'],
+    [['--alg', 'ES256', '--bits', '2048'], 'leave it away'],
+    [['--kid='], 'the thumbprint'],
     [['--alg', 'RS256', '--bits', 'many'], '--bits'],
     [['--name', '../escape'], '../escape'],
     [['--name', '.hidden'], '.hidden'],

@@ -190,6 +190,7 @@ describe('tokens create', () => {
     [['--claim', 'a=1', '--claim', 'a=2'], 'twice'],
     [['--claim', 'a=1e999'], `write it as text: a='"1e999"'`],
     [['--claim', 'n=12345678901234567890'], `write it as text: n='"12345678901234567890"'`],
+    [['--claim', `deep=${'['.repeat(50_000)}${']'.repeat(50_000)}`], 'nests deeper'],
     [['--claim', 'n=-9007199254740993'], 'write it as text'],
     [['--claim', 'n={"a":[9007199254740993]}'], 'write it as text, in quotes'],
     [['--event', 'abc'], 'ID:read'],
@@ -339,6 +340,20 @@ describe('tokens inspect', () => {
     const { stdout } = await jwksd(['tokens', 'inspect', token]);
     expect(stdout).not.toMatch(/[^\P{C}\n]/u);
     expect(stdout).toContain(String.raw`\u202egpj.exe\u009b31m\udb40\udc01`);
+  });
+
+  test('says of a payload that it nests too deep, and of a kid that it is no string', async () => {
+    const deep = es.token(`{"exp":${later},"a":${'['.repeat(70)}${']'.repeat(70)}}`);
+    expect((await verify(deep)).stdout).toContain('nests deeper than 64 levels; make its claims flatter');
+    expect((await jwksd(['tokens', 'inspect', deep])).stderr).toContain('it nests deeper than 64 levels');
+    const { stdout } = await jwksd([
+      'tokens',
+      'inspect',
+      es.token({ exp: later }, { kid: 5 }),
+      '--jwks',
+      'set.json',
+    ]);
+    expect(stdout).toContain('kid is not a string');
   });
 
   test('reads a payload of 1 MB and says that it is too large', async () => {

@@ -11,6 +11,7 @@ const now = clock.wall() / 1000;
 const good = { exp: now + 60 };
 const es = signer('ES256', 'es');
 const rs = signer('RS256', 'rs');
+const ps = signer('PS512', 'ps');
 const other = signer('ES256', 'other');
 
 const weak: Rejection = {
@@ -41,6 +42,13 @@ describe('a failed verification', () => {
       [rs.key],
       'alg_mismatch',
       ['RS256', 'RS512'],
+    ],
+    [
+      'no kid, another alg than published, and several keys',
+      signedAs('RS256', ps.privateKey, { alg: 'RS256' }, good),
+      [ps.key, rs.key],
+      'bad_signature',
+      ['kid "ps"', 'published for PS512', 'the token says RS256'],
     ],
     [
       'a key that is published for encryption',

@@ -6,6 +6,7 @@ import { examine, type Report } from './examine.ts';
 import { clientIds, type ClientId } from './model.ts';
 import { asJson, asText, hasFindings, isSick, refusesToken } from './report.ts';
 import { readToken } from './token.ts';
+import { printable } from '../printable.ts';
 
 /** Runs `jwksd doctor`. @throws {JwksdError} `usage` for a URL that is none; `failed` for a token that is none. */
 export const doctor = async (parsed: Parsed, io: Io, clock: Clock = systemClock): Promise<number> => {
@@ -15,9 +16,7 @@ export const doctor = async (parsed: Parsed, io: Io, clock: Clock = systemClock)
   const token = given === undefined ? undefined : readToken(given === '-' ? await fromStdin(io) : given);
   const report = await examine({ url, as, kid: text(parsed, 'kid'), token, clock });
   io.stdout.write(
-    isSet(parsed, 'json')
-      ? `${JSON.stringify(asJson(url.href, report), undefined, 2)}\n`
-      : asText(url.href, report),
+    isSet(parsed, 'json') ? `${printable(asJson(url.href, report))}\n` : asText(url.href, report),
   );
   const failed = isUnwell(report, as);
   return failed || (isSet(parsed, 'strict') && hasFindings(report)) ? 1 : 0;

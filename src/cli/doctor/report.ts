@@ -1,3 +1,4 @@
+import { masked } from '../printable.ts';
 import { table } from '../table.ts';
 import type { ClientReport, Report } from './examine.ts';
 import type { KeyVerdict, Note, Said } from './judgement.ts';
@@ -80,7 +81,7 @@ const saidLine = ({ text, verbatim, source }: Said): string =>
 
 /** Foreign text for a terminal: nothing that could break the line or hide in it. */
 const clean = (text: string, longest = 400): string =>
-  text.slice(0, longest).replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\u{FFFD}');
+  masked(text.slice(0, longest)).replaceAll('\n', '\u{FFFD}');
 
 /** The report for scripts; keys without their material. */
 export const asJson = (url: string, report: Report): object => ({

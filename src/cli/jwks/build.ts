@@ -11,6 +11,7 @@ import { paced } from '../../sources/pace.ts';
 import { text, type Io, type Parsed } from '../command.ts';
 import { isUrl, readDocument } from '../document.ts';
 import { largestDocument } from './limits.ts';
+import { masked, printable } from '../printable.ts';
 
 const maxKeys = 20_000;
 
@@ -27,10 +28,10 @@ interface Found {
  */
 export const build = async (parsed: Parsed, io: Io): Promise<number> => {
   if (parsed.operands.length === 0) throw new JwksdError('usage', 'jwks build needs at least one key file');
-  const warn = (message: string): unknown => io.stderr.write(`warning: ${message}\n`);
+  const warn = (message: string): unknown => io.stderr.write(`warning: ${masked(message)}\n`);
   const found = unique(await readAll(parsed, io, warn));
   const chosen = choose(found, text(parsed, 'profile') as Profile | undefined, warn);
-  const document = `${JSON.stringify({ keys: chosen }, undefined, 2)}\n`;
+  const document = `${printable({ keys: chosen })}\n`;
   for (const { detail, kid } of lintSet(Buffer.from(document), { profile: 'generic' })) {
     warn(`${kid === undefined ? '' : `key ${JSON.stringify(kid)}: `}${detail}`);
   }

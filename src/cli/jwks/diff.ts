@@ -8,6 +8,7 @@ import { isSet, type Io, type Parsed } from '../command.ts';
 import { readDocument, type Document } from '../document.ts';
 import { styled } from '../style.ts';
 import { largestDocument } from './limits.ts';
+import { printable } from '../printable.ts';
 
 /** Runs `jwksd jwks diff`: 0 when both hold the same keys with the same members, else 1. @throws {JwksdError} `failed` for what is no set. */
 export const diff = async (parsed: Parsed, io: Io): Promise<number> => {
@@ -21,7 +22,7 @@ export const diff = async (parsed: Parsed, io: Io): Promise<number> => {
   const comparison = compareSets(before, after);
   const { added, removed, changed } = comparison;
   const equal = added.length + removed.length + changed.length === 0;
-  if (isSet(parsed, 'json')) io.stdout.write(`${JSON.stringify({ equal, ...comparison }, undefined, 2)}\n`);
+  if (isSet(parsed, 'json')) io.stdout.write(`${printable({ equal, ...comparison })}\n`);
   else if (equal) io.stderr.write(`equal: ${after.length} ${after.length === 1 ? 'key' : 'keys'}\n`);
   else io.stdout.write(report(comparison, io));
   return equal ? 0 : 1;

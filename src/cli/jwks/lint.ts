@@ -11,6 +11,7 @@ import { lintResponses } from '../lint-response.ts';
 import { styled } from '../style.ts';
 import { largestDocument } from './limits.ts';
 import { sarif } from './sarif.ts';
+import { masked, printable } from '../printable.ts';
 
 /** A finding with its place in the document, where one is known. */
 export type PlacedFinding = Finding & Partial<Place>;
@@ -45,7 +46,7 @@ export const lint = async (parsed: Parsed, io: Io): Promise<number> => {
   const { name } = document;
   if (isSet(parsed, 'sarif')) io.stdout.write(sarif(name, findings));
   else if (isSet(parsed, 'json')) {
-    io.stdout.write(`${JSON.stringify({ document: name, errors, warnings, findings }, undefined, 2)}\n`);
+    io.stdout.write(`${printable({ document: name, errors, warnings, findings })}\n`);
   } else {
     io.stdout.write(findings.map((finding) => `${line(name, finding, io)}\n`).join(''));
     io.stderr.write(`${name}: ${counted(errors, 'error')}, ${counted(warnings, 'warning')}\n`);
@@ -89,5 +90,5 @@ const line = (name: string, finding: PlacedFinding, io: Io): string => {
   const place = row === undefined || column === undefined ? name : `${name}:${row}:${column}`;
   const key = kid === undefined ? '' : ` (kid ${JSON.stringify(kid)})`;
   const whom = client === undefined ? '' : ` ${client}`;
-  return `${place}: ${tone(level, level)}: ${detail}${key} ${tone('quiet', `[${code}${whom}]`)}`;
+  return `${masked(place)}: ${tone(level, level)}: ${masked(`${detail}${key}`)} ${tone('quiet', `[${code}${whom}]`)}`;
 };

@@ -8,6 +8,7 @@ import { isSet, text, type Io, type Parsed } from '../command.ts';
 import type { FormatName } from './choices.ts';
 import { codeOf, targetOf } from './key-files.ts';
 import { readKeys, type ReadKeys } from '../read-keys.ts';
+import { printable } from '../printable.ts';
 
 /** A key with its private half where that was asked for. */
 interface Whole {
@@ -25,7 +26,7 @@ interface Format {
 }
 
 const refuse = (detail: string): JwksdError => new JwksdError('failed', detail);
-const pretty = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+const pretty = (value: unknown): string => `${printable(value)}\n`;
 
 /** Each key a PEM block of its own, one after the other. */
 const pem = (render: (key: Whole) => KeyObject | string, type: 'spki' | 'pkcs8' | 'pkcs1' | 'sec1') =>

@@ -10,6 +10,7 @@ import { checkFor, clients, type KeyClient } from './clients.ts';
 import { keyFiles, type KeyFiles } from './key-files.ts';
 import { createSigningPair } from './key-pair.ts';
 import { writePair } from './pair-files.ts';
+import { masked, printable } from '../printable.ts';
 
 /** Runs `jwksd keys generate`: a key pair in files, the public half ready to be served. */
 export const generate = async (parsed: Parsed, io: Io): Promise<number> => {
@@ -21,12 +22,22 @@ export const generate = async (parsed: Parsed, io: Io): Promise<number> => {
   const passphraseFile = text(parsed, 'passphrase-file');
   const encrypt = isSet(parsed, 'encrypt') || passphraseFile !== undefined;
   if (client !== undefined) checkFor(forName ?? '', client, alg, encrypt);
+  if (text(parsed, 'kid') === '') {
+    throw new JwksdError('usage', '--kid cannot be empty; without it the kid is the thumbprint');
+  }
+  const bits = text(parsed, 'bits');
+  if (bits !== undefined && algorithmTypes[alg] !== 'RSA') {
+    throw new JwksdError(
+      'usage',
+      `--bits is the size of an RSA key, and ${alg} has one of its own; leave it away`,
+    );
+  }
   const accept = acceptable(parsed, alg, client);
   const name = text(parsed, 'name') ?? asked?.name ?? forName ?? 'key';
   const files = keyFiles(path.resolve(io.cwd, text(parsed, 'dir') ?? '.'), name);
 
   const { privateKey, key } = await createSigningPair(alg, {
-    bits: Number(text(parsed, 'bits') ?? '3072'),
+    bits: Number(bits ?? '3072'),
     kid: text(parsed, 'kid'),
     accept,
   });
@@ -108,11 +119,11 @@ const report = (
   encrypted: boolean,
 ): void => {
   if (isSet(parsed, 'json')) {
-    io.stdout.write(`${JSON.stringify({ ...files, jwk }, undefined, 2)}\n`);
+    io.stdout.write(`${printable({ ...files, jwk })}\n`);
     return;
   }
   const shown = (file: string): string => path.relative(io.cwd, file) || file;
-  const kid = jwk.kid ?? '';
+  const kid = masked(jwk.kid ?? '');
   io.stdout.write(
     `private key  ${shown(files.privateKey)}  (PKCS#8${encrypted ? ', encrypted' : ''}, for the signer only)\n` +
       `public key   ${shown(files.publicJwk)}\n` +

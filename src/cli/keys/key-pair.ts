@@ -65,8 +65,8 @@ export const createSigningPair = async (
 ): Promise<SigningPair> => {
   const type = Object.hasOwn(algorithmTypes, alg) ? algorithmTypes[alg] : undefined;
   if (type === undefined) throw new JwksdError('usage', `no key pair can be made for --alg ${alg}`);
-  if (!Number.isInteger(bits) || bits < 2048 || bits > 8192) {
-    throw new JwksdError('usage', '--bits must be a whole number from 2048 to 8192');
+  if (!Number.isInteger(bits) || bits < 2048 || bits > 8192 || bits % 256 !== 0) {
+    throw new JwksdError('usage', '--bits must be a multiple of 256 from 2048 to 8192');
   }
   for (;;) {
     const pair = await makers[type](alg, bits);

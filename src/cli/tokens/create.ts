@@ -7,6 +7,7 @@ import { makeTokenDirectory, shown, tokenDirectory, tokenFile, writeTokenFile } 
 import { minting } from './minting.ts';
 import { requestOf } from './request.ts';
 import { readSigningKey } from './signing-key.ts';
+import { printable } from '../printable.ts';
 
 /**
  * Runs `jwksd tokens create`.
@@ -36,7 +37,7 @@ export const create = async (parsed: Parsed, io: Io): Promise<number> => {
   if (advice !== undefined) io.stderr.write(`warning: ${advice}\n`);
   if (isSet(parsed, 'json')) {
     const saved = file === undefined ? {} : { file };
-    io.stdout.write(`${JSON.stringify({ ...saved, token, header, claims }, undefined, 2)}\n`);
+    io.stdout.write(`${printable({ ...saved, token, header, claims })}\n`);
   } else if (file === undefined) {
     io.stdout.write(`${token}\n`);
   }

@@ -6,6 +6,7 @@ import { exists } from '../keys/key-files.ts';
 import { createSigningPair } from '../keys/key-pair.ts';
 import { makeTokenDirectory, shown, tokenDirectory, writeTokenFile } from './directory.ts';
 import { emptyRequest, minting } from './minting.ts';
+import { printable } from '../printable.ts';
 
 const wayOut = 'choose another --dir, or move the old files away';
 
@@ -33,9 +34,7 @@ export const init = async (parsed: Parsed, io: Io): Promise<number> => {
   await writeTokenFile(systemToken, minted.token, { mode: 0o600, replace: false, wayOut }, io);
   if (isSet(parsed, 'json')) {
     const files = { privateKey, publicKey, systemToken };
-    io.stdout.write(
-      `${JSON.stringify({ ...files, jwk: pair.key.jwk, claims: minted.claims }, undefined, 2)}\n`,
-    );
+    io.stdout.write(`${printable({ ...files, jwk: pair.key.jwk, claims: minted.claims })}\n`);
     return 0;
   }
   io.stdout.write(

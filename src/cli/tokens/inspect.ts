@@ -4,7 +4,7 @@ import { inspectToken } from '../../tokens/inspect.ts';
 import { isSet, text, type Io, type Parsed } from '../command.ts';
 import { styled } from '../style.ts';
 import { readKeySet } from './key-set.ts';
-import { printable } from './printable.ts';
+import { printable } from '../printable.ts';
 import { longestText, readToken } from './token-operand.ts';
 
 /**

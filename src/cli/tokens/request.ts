@@ -1,5 +1,6 @@
 import { formatDuration, parseDuration } from '../../config/durations.ts';
 import { JwksdError } from '../../errors.ts';
+import { parseJson } from '../../jwk/json.ts';
 import { readKid } from '../../jwk/metadata.ts';
 import type { HeaderRequest } from '../../tokens/mint.ts';
 import type { TokenRequest } from '../../tokens/profiles/profile.ts';
@@ -97,15 +98,21 @@ const refuseInexact = (_name: string, value: unknown): unknown => {
 
 /** JSON where it reads as JSON, so that numbers and lists can be written; everything else is text. */
 const claimValue = (name: string, given: string): unknown => {
-  let value: unknown;
   try {
-    value = JSON.parse(given, refuseInexact);
+    JSON.parse(given);
+  } catch {
+    return given;
+  }
+  if (!parseJson(`{"claim":${given}}`).ok) {
+    throw usage(`--claim ${name}: it nests deeper than the 64 levels a token may have; make it flatter`);
+  }
+  try {
+    return JSON.parse(given, refuseInexact);
   } catch (error) {
-    if (!(error instanceof InexactNumber)) return given;
+    if (!(error instanceof InexactNumber)) throw error;
     const asText = /^-?\d/u.test(given) ? `: ${name}='"${given}"'` : ', in quotes';
     throw usage(
       `--claim ${name}: a number beyond ±9007199254740991 would be changed; write it as text${asText}`,
     );
   }
-  return value;
 };

@@ -4,6 +4,7 @@ import { readDocument } from '../document.ts';
 import { exists } from '../keys/key-files.ts';
 import { shown, tokenDirectory, tokenFile } from './directory.ts';
 import { longestText } from './token-operand.ts';
+import { printable } from '../printable.ts';
 
 /** Runs `jwksd tokens show`: a saved token. @throws {JwksdError} `failed` when there is none. */
 export const show = async (parsed: Parsed, io: Io): Promise<number> => {
@@ -20,8 +21,6 @@ export const show = async (parsed: Parsed, io: Io): Promise<number> => {
   }
   const { bytes } = await readDocument(file, io, { limit: longestText });
   const token = bytes.toString('utf8').trim();
-  io.stdout.write(
-    isSet(parsed, 'json') ? `${JSON.stringify({ name, file, token }, undefined, 2)}\n` : `${token}\n`,
-  );
+  io.stdout.write(isSet(parsed, 'json') ? `${printable({ name, file, token })}\n` : `${token}\n`);
   return 0;
 };

@@ -8,7 +8,7 @@ import type { Refuted, Verified } from '../../tokens/verify.ts';
 import { isSet, text, type Io, type Parsed } from '../command.ts';
 import { styled } from '../style.ts';
 import { readKeySet } from './key-set.ts';
-import { printable } from './printable.ts';
+import { printable } from '../printable.ts';
 import { readToken } from './token-operand.ts';
 
 /** Runs `jwksd tokens verify`: exit 0 for a valid token, 1 with the reason for any other. */

@@ -6,3 +6,7 @@ export const printable = (value: unknown): string =>
   );
 
 const escapeUnit = (unit: number): string => `\\u${unit.toString(16).padStart(4, '0')}`;
+
+/** Foreign text for a terminal: nothing that could move the cursor, turn the writing round or hide; lines stay lines. */
+export const masked = (text: string): string =>
+  text.replaceAll(/[^\P{Cc}\n]|[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\u{FFFD}');
