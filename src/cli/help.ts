@@ -12,7 +12,7 @@ export const overview = (commands: readonly Command[]): string =>
   )}\nOptions:\n${column([
     ['--help', 'this text, or after a command the text about it; jwksd help COMMAND is the same'],
     ['--version', 'the version'],
-  ])}\nExit code: 0 ok, 1 failed, 2 wrong usage or configuration.\n`;
+  ])}\nExit code: 0 ok, 1 failed, 2 wrong usage or configuration, 130 cancelled with Ctrl-C.\n`;
 
 /** The page of a group: its commands. */
 export const groupHelp = (group: string, commands: readonly Command[]): string =>

@@ -1,6 +1,7 @@
 /** A URL fit for logs and status: without user info and query. */
 export const withoutSecrets = (text: string): string => {
   if (!URL.canParse(text)) return text;
-  const url = new URL(text);
-  return `${url.origin}${url.pathname}`;
+  const { origin, pathname, protocol } = new URL(text);
+  // Other schemes than those of the web have no origin.
+  return origin === 'null' ? `${protocol}${pathname}` : `${origin}${pathname}`;
 };

@@ -60,6 +60,13 @@ describe('tokens init', () => {
     expect(Number(payload.exp) - Number(payload.iat)).toBe(8_640_000);
   });
 
+  test('says that others may change a directory that was there', async () => {
+    await mkdir(at('open'));
+    await chmod(at('open'), 0o777);
+    const { code, stderr } = await jwksd(['tokens', 'init', '--dir', 'open']);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('close it with chmod 700')]);
+  }, 120_000);
+
   test('overwrites nothing, whichever of the files is there', async () => {
     const again = await jwksd(['tokens', 'init']);
     expect([again.code, again.stdout]).toEqual([1, '']);

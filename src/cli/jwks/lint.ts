@@ -71,8 +71,16 @@ const read = async (
     const document = await askUrl(url, { limit });
     responses.push(document.response);
     const { location } = document.response;
-    if (location === undefined || !isUrl(location) || responses.length > mostRedirects) {
+    if (location === undefined || !isUrl(location) || !URL.canParse(location))
       return { document: demandOk(document), responses };
+    if (responses.length > mostRedirects || responses.some(({ url: asked }) => asked === location)) {
+      const next = 'correct the redirects of that server';
+      throw new JwksdError('failed', `${document.name} redirects in a loop, or too often; ${next}`);
+    }
+    const { username, password } = new URL(location);
+    if (username !== '' || password !== '') {
+      const next = 'clients do not send it; take it out of the redirect';
+      throw new JwksdError('failed', `${document.name} redirects to a URL with a user name; ${next}`);
     }
     url = location;
   }

@@ -60,7 +60,7 @@ export const manPage = (commands: readonly Command[]): string =>
     `.SH COMMANDS\n`,
     ...commands.map(commandPart),
     `.SH EXIT STATUS\n.TP\n.B 0\nThe command did what it was asked, or found nothing wrong.\n`,
-    `.TP\n.B 1\nIt failed, or found something wrong.\n.TP\n.B 2\nWrong usage or configuration.\n`,
+    `.TP\n.B 1\nIt failed, or found something wrong.\n.TP\n.B 2\nWrong usage or configuration.\n.TP\n.B 130\nA question was answered with Ctrl\\-C.\n`,
     `.SH ENVIRONMENT\n.TP\n.B JWKSD_CONFIG\nThe configuration file, unless \\-\\-config names one.\n`,
     `.TP\n.B JWKSD_*\nA value of the configuration each, such as JWKSD_SERVER__PORT.\n`,
     `.TP\n.B NO_COLOR\nSet and not empty: no colours.\n`,

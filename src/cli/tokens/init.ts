@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { JwksdError } from '../../errors.ts';
 import { mintToken } from '../../tokens/mint.ts';
 import { okera } from '../../tokens/profiles/okera.ts';
@@ -29,6 +30,11 @@ export const init = async (parsed: Parsed, io: Io): Promise<number> => {
   if (!minted.ok) throw new JwksdError('failed', minted.detail);
 
   await makeTokenDirectory(directory.path);
+  const { mode } = await stat(directory.path);
+  if ((mode & 0o022) !== 0) {
+    const next = 'close it with chmod 700';
+    io.stderr.write(`note: others may replace files in ${shown(directory.path, io)}; ${next}\n`);
+  }
   await writeTokenFile(privateKey, pair.privatePem, { mode: 0o600, replace: false, wayOut }, io);
   await writeTokenFile(publicKey, pair.key.pem ?? '', { mode: 0o644, replace: false, wayOut }, io);
   await writeTokenFile(systemToken, minted.token, { mode: 0o600, replace: false, wayOut }, io);

@@ -159,6 +159,18 @@ describe('a URL', () => {
     expect([code, codes(stdout)]).toEqual([0, ['empty-set']]);
   });
 
+  test.each([
+    ['/round', 'in a loop'],
+    ['http://user:pw@127.0.0.1/', 'a URL with a user name'],
+    ['file:///etc/passwd', 'redirects to file:/etc/passwd'],
+  ])('that redirects to %s fails and says so', async (target, words) => {
+    await using upstream = await FakeUpstream.start({ handler: redirect(target) });
+    const { code, stderr } = await run(['jwks', 'lint', upstream.url('/round').href]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(words);
+    expect(stderr).not.toContain('pw');
+  });
+
   test('that redirects in a circle, or elsewhere than to the web, fails', async () => {
     await using upstream = await FakeUpstream.start();
     for (const target of ['/jwks.json', 'ftp://a.example/']) {
@@ -166,7 +178,7 @@ describe('a URL', () => {
       upstream.requests.length = 0;
       const { code, stdout, stderr } = await run(['jwks', 'lint', upstream.url().href]);
       expect([code, stdout]).toEqual([1, '']);
-      expect(stderr).toContain('redirects to');
+      expect(stderr).toMatch(/redirects (?:to|in a loop)/u);
       expect(upstream.requests.length).toBeLessThan(10);
     }
   });
