@@ -7,6 +7,7 @@ import { parseCommandLine } from './parse.ts';
 import { styled } from './style.ts';
 import { version } from './version.ts';
 import { masked } from './printable.ts';
+import { systemSentence } from './system-error.ts';
 
 /** A reader that has seen enough (`| head`) ends nothing; a full disk behind `>` is told, and fails. */
 const onWriteError = (error: NodeJS.ErrnoException): void => {
@@ -36,7 +37,8 @@ export const cli = async (argv: readonly string[], io: Io = processIo): Promise<
   } catch (error) {
     const entry = error instanceof JwksdError ? errors[error.code] : errors.failed;
     if (!(error instanceof JwksdError) && !isOfTheSystem(error)) throw error;
-    io.stderr.write(`${styled(io, 'stderr')('error', 'jwksd:')} ${masked(error.message)}\n`);
+    const said = error instanceof JwksdError ? error.message : systemSentence(error);
+    io.stderr.write(`${styled(io, 'stderr')('error', 'jwksd:')} ${masked(said)}\n`);
     return 'exit' in entry ? entry.exit : errors.failed.exit;
   } finally {
     clearInterval(alive);

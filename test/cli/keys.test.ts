@@ -150,6 +150,19 @@ describe('keys generate', () => {
     expect(JSON.parse(results[3]?.stdout ?? '')).toMatchObject({ keys: [{ kid }, { kid: `${kid}2` }] });
   });
 
+  test('says of a place where nothing can be written what to do', async () => {
+    await using directory = await temporaryDirectory();
+    const at = { cwd: directory.path };
+    await writeFile(path.join(directory.path, 'file'), '');
+    const below = await run(['keys', 'generate', '--dir', 'file'], at);
+    expect([below.code, below.stderr]).toEqual([1, expect.stringContaining('choose another place')]);
+    await run(['keys', 'generate'], at);
+    const to = ['keys', 'convert', 'outputs/jwks.json', '--to', 'jwks', '-o', 'no/y'];
+    const { code, stderr } = await run(to, at);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/no\/y: .*make the directory first/u)]);
+    expect(stderr).not.toContain('.tmp');
+  });
+
   test.runIf(process.platform === 'linux')('ends where no directory can be made', async () => {
     expect((await run(['keys', 'generate', '--dir', '/proc/jwksd-test'])).code).toBe(1);
   });
