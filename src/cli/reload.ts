@@ -38,6 +38,7 @@ export const reloader = ({ load, service, log, running }: ReloadParts): (() => v
       if (restart.length > 0)
         log.warn({ sections: restart }, 'these sections changed and need a restart to take effect');
       keepsNeededSource(running, loaded.config);
+      keepsIssuers(running, loaded.config);
       await generateMissingKeys(loaded.config, log);
       const next = {
         ...config,
@@ -75,5 +76,18 @@ const keepsNeededSource = ({ registration }: Config, next: Config): void => {
   if (next.sources.some(({ name }) => name === source)) return;
   throw new Error(
     `registration runs with the source ${JSON.stringify(source)}, which the file no longer has; restart to change both`,
+  );
+};
+
+/**
+ * Throws when tokens are validated in another way from the next start on.
+ *
+ * Issuers name their sets: with new sets below the issuers of before, a token could be verified with the keys of another
+ * issuer until the restart (RFC 8725 §3.8).
+ */
+const keepsIssuers = ({ validation }: Config, next: Config): void => {
+  if (validation === null || JSON.stringify(validation) === JSON.stringify(next.validation)) return;
+  throw new Error(
+    'the section validation changed, which goes together with sources and sets; restart instead',
   );
 };

@@ -227,3 +227,26 @@ test('a reload that changes the options of an upstream keeps its keys while it i
   expect(await reload(config(', removalConfirm: 10s'))).toBe('configuration reloaded');
   expect(await kidsAt(`${server.url}/.well-known/jwks.json`)).toEqual([signer.kid]);
 });
+
+test('a reload that changes whose keys verify whose tokens changes nothing and says so', async () => {
+  const [one, two] = [await makeSigner(), await makeSigner()];
+  await using a = await FakeUpstream.start({ handler: ok(setOf(one)) });
+  await using b = await FakeUpstream.start({ handler: ok(setOf(two)) });
+  const file = (first: string, second: string): string => `state: { dir: null }
+sources:
+  a: ${jwks(a.url())}
+  b: ${jwks(b.url())}
+sets:
+  one: { sources: [${first}] }
+  two: { sources: [${second}] }
+validation:
+  issuers:
+    a: { issuer: https://a.example, set: ${first === 'a' ? 'one' : 'two'} }
+    b: { issuer: https://b.example, set: ${first === 'a' ? 'two' : 'one'} }
+`;
+  await using running = await startWith(file('a', 'b'));
+  const { server, reload } = running;
+  await ready(server);
+  expect(await reload(file('b', 'a'))).toMatch(/not reloaded.*validation changed.*restart/u);
+  expect(await kidsAt(`${server.url}/sets/one/jwks.json`)).toEqual([one.kid]);
+});

@@ -182,6 +182,9 @@ describe('/validate', () => {
     ['?scope=read+admin', { scope: 'write read' }, 403],
     ['?group=Staff', { groups: ['staff'] }, 200],
     ['?group=staff', {}, 403],
+    ['?group=', { groups: ['staff'] }, 403],
+    ['?aud=', { aud: 'x' }, 403],
+    ['?scope=', { scope: 'read' }, 403],
     ['?explain=1', {}, 200],
   ])('%s narrows what is enough', async (query, claims, status) => {
     expect((await send('GET', `/validate${query}`, { headers: bearer(token(claims)) })).status).toBe(status);
@@ -276,6 +279,17 @@ describe('/tokenreview', () => {
       status: { authenticated: true, user: { username: 'jane', groups: ['a'] } },
     });
     expect((await review({ token: 'x' })).json['status']).toEqual({ authenticated: false });
+  });
+
+  test('takes a token of 16 KiB, and so does introspection', async () => {
+    const large = token({ x: 'x'.repeat(12_000) });
+    expect(large.length).toBeGreaterThan(16_000);
+    expect((await review({ token: large })).json['status']).toMatchObject({ authenticated: true });
+    const answer = await send('POST', '/introspect', {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: `token=${large}&client_id=gateway&client_secret=pass+word`,
+    });
+    expect(answer.json['active']).toBe(true);
   });
 
   test('intersects the audiences', async () => {

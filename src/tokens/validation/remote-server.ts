@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { Asker } from '../asker.ts';
 import { readObject } from '../json-object.ts';
+import { parseCompactJws } from '../jws.ts';
 import { BoundedCache, millisecondsTo } from './bounded-cache.ts';
 import { isSubject } from './subject.ts';
 import { Tally } from './tally.ts';
@@ -53,7 +54,7 @@ export class RemoteServer implements Remote {
     }
     const name = createHash('sha256').update(token).digest('base64url');
     const known = this.#known.get(name);
-    if (known !== undefined && this.#isInTime(known)) {
+    if (known !== undefined && this.#left(token, known) > 0) {
       this.#results.bump('cached');
       return known;
     }
@@ -68,16 +69,18 @@ export class RemoteServer implements Remote {
   async #askOnce(name: string, token: string): Promise<RemoteAnswer> {
     const answer = await this.#ask(token);
     this.#results.bump(answer.valid ? 'valid' : answer.unavailable ? 'unavailable' : 'refused');
-    if (answer.valid) {
-      const left = millisecondsTo(answer.claims['exp'], this.#clock.wall());
-      this.#known.set(name, answer, Math.min(longest, left));
-    }
+    if (answer.valid) this.#known.set(name, answer, Math.min(longest, this.#left(token, answer)));
     return answer;
   }
 
-  /** The clock of the cache is monotonic; the other one may have been set since. */
-  #isInTime(answer: RemoteAnswer): boolean {
-    return answer.valid && millisecondsTo(answer.claims['exp'], this.#clock.wall()) > 0;
+  /** Milliseconds for which an answer holds: until `exp` of the answer, and of the token where it is a JWT. */
+  #left(token: string, answer: RemoteAnswer): number {
+    const now = this.#clock.wall();
+    const parsed = parseCompactJws(token, longestToken);
+    const claims = parsed.ok ? readObject(parsed.jws.payload) : undefined;
+    const ofToken = claims?.ok === true ? millisecondsTo(claims.members['exp'], now) : Infinity;
+    const ofAnswer = answer.valid ? millisecondsTo(answer.claims['exp'], now) : 0;
+    return Math.min(ofToken, ofAnswer);
   }
 
   async #ask(token: string): Promise<RemoteAnswer> {

@@ -6,6 +6,7 @@ import { noPolicy } from '../../../tokens/validation/policy.ts';
 import type { Validator } from '../../../tokens/validation/validator.ts';
 import type { Refusals } from '../../problem.ts';
 import type { RequestCounts } from '../../request-counts.ts';
+import { tokenBodyLimit } from './introspect.ts';
 
 /** What `/tokenreview` works with. */
 export interface TokenReviewOptions {
@@ -26,7 +27,7 @@ interface Spec {
 /** `POST /tokenreview`: the webhook of a Kubernetes API server (`authentication.k8s.io/v1` TokenReview). */
 export const registerTokenReview = (app: FastifyInstance, options: TokenReviewOptions): void => {
   const { validator, counts, refusals } = options;
-  app.post('/tokenreview', async (request, reply) => {
+  app.post('/tokenreview', { bodyLimit: tokenBodyLimit }, async (request, reply) => {
     const spec = specOf(request.body);
     if (typeof spec === 'string') {
       refusals.refuse(request, reply, 'bad_request', spec, { route: 'validation' });

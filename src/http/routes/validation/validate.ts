@@ -63,13 +63,16 @@ export const bearerToken = ({ headers }: IncomingMessage): string =>
 const isAmbiguous = ({ rawHeaders }: IncomingMessage): boolean =>
   rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length > 1;
 
-/** What the query of a request demands beside validity. Each parameter may be repeated; `scope` may hold several words. */
+/**
+ * What the query of a request demands beside validity. Each parameter may be repeated; `scope` may hold several words. An
+ * empty one demands what no token has: it is a gateway's variable without a value, and must not open the gate.
+ */
 export const policyOf = (query: string): Policy => {
   const parameters = new URLSearchParams(query);
-  const words = (name: string): string[] => parameters.getAll(name).filter((each) => each !== '');
+  const words = (name: string): string[] => parameters.getAll(name);
   return {
     audience: words('aud'),
-    scope: words('scope').flatMap((each) => each.split(' ').filter((word) => word !== '')),
+    scope: words('scope').flatMap((each) => each.trim().split(/ +/u)),
     group: words('group'),
   };
 };
