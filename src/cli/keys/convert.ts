@@ -28,7 +28,11 @@ interface Format {
 const refuse = (detail: string): JwksdError => new JwksdError('failed', detail);
 const pretty = (value: unknown): string => `${printable(value)}\n`;
 
-/** Each key a PEM block of its own, one after the other. */
+/**
+ * Each key a PEM block of its own, one after the other.
+ *
+ * The cast: Node's types allow each `type` for one kind of key only, and which kind this is, is known by the caller.
+ */
 const pem = (render: (key: Whole) => KeyObject | string, type: 'spki' | 'pkcs8' | 'pkcs1' | 'sec1') =>
   ((keys) =>
     keys

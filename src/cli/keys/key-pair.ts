@@ -28,6 +28,7 @@ interface Pair {
   readonly privateKey: KeyObject;
 }
 
+// The cast: the types of Node 20 know neither ML-DSA nor a type that is chosen at run time.
 const generate = promisify(generateKeyPair) as unknown as (
   type: string,
   options: { namedCurve?: string; modulusLength?: number } | undefined,

@@ -61,6 +61,7 @@ const answered = <T extends string>(answer: T | symbol): T => {
 
 /** stderr as a stream that knows its size; without colours where `NO_COLOR` asks for that, which Node.js 20 does not heed. */
 const screenOf = (io: Io): Writable => {
+  // Io promises no more than `write`; on a terminal, which alone is asked, it is the process's own stream.
   const terminal = io.stderr as unknown as Writable & { columns?: number; rows?: number; isTTY?: boolean };
   const { NO_COLOR } = io.env;
   if (NO_COLOR === undefined || NO_COLOR === '') return terminal;
